@@ -1,0 +1,87 @@
+#pragma once
+
+// The hot loops behind one table. The scalar kernel is the specification: every other kernel gives the same bits.
+// No Eigen, no library type beyond the standard ones: kernel files are the only ones compiled with special flags.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+
+namespace bitline::kernels {
+
+/// The rows of one array that are driven together, as the converters see them: one column here is what one converter
+/// reads (a bit line, or the difference of two).
+struct Block {
+    int rows = 0, cols = 0;
+    std::vector<int32_t> g;         // (rows x cols), conductance in grid steps; negative where two cells are subtracted
+    std::vector<int32_t> variance;  // (rows x cols), read-noise variance in `variance_unit`, 0 .. 32767; empty: none
+    double variance_unit = 0;       // grid steps^2
+    std::vector<std::byte> packed;  // what `Kernel::pack` lays out for itself
+};
+
+/// One converter per column: t = S * inv_step + offset; code = clip(round_half_even(t), lo, hi).
+/// Narrow blocks (every |S| < 2^24, noise included) compute t in float32 with float32(inv_step), float32(offset): one
+/// product, one sum, both rounded; others in double. `one_bit`: a sense amplifier, code = t >= 0 ? +1 : -1.
+struct Converter {
+    std::vector<double> inv_step;  // (cols), codes per grid step
+    std::vector<double> offset;    // (cols), codes
+    int32_t lo = 0, hi = 0;
+    bool one_bit = false;
+    bool wide = false;             // compute t in double
+};
+
+/// The digital side: output[column_output[c]] += code * column_weight[c] * cycle_weight[cycle].
+struct Readout {
+    std::vector<int32_t> column_output;  // (cols)
+    std::vector<int64_t> column_weight;  // (cols)
+    int outputs = 0;
+};
+
+/// Input digits of many vectors. A vector is one (sample, output position).
+struct Drive {
+    const int16_t* digits = nullptr;        // (vectors x cycles x rows), |digit| <= 255
+    int vectors = 0, cycles = 0;
+    const int64_t* cycle_weight = nullptr;  // (cycles), significance of each cycle's digit
+    const uint32_t* sample = nullptr;       // (vectors), index in the data set; with noise only
+    const uint32_t* position = nullptr;     // (vectors), output position; with noise only
+};
+
+/// Read noise, independent from cycle to cycle: S += round_half_even(sqrt(V * variance_unit) * z), where
+/// V = sum digit^2 * variance (exact integer), z = gaussian of lane c % 4 of Philox at counter
+/// (cycle * ceil(cols / 4) + c / 4, position, sample, block); product and square root in double.
+struct Noise {
+    StreamKey key;
+    uint32_t block = 0;  // index of this block in the chip
+};
+
+struct Kernel {
+    const char* name;
+    const char* needs;     // processor features, in words
+    bool (*available)();
+
+    /// Fills block.packed. Called once after g and variance are set.
+    void (*pack)(Block& block);
+
+    /// Exact sums S, out (vectors x cycles x cols): what the converters would see without noise.
+    void (*sums)(const Block& block, const Drive& drive, int64_t* out);
+
+    /// Sums, noise (may be null), conversion, shift and add: acc (vectors x outputs) is added to. Returns how many
+    /// conversions were clipped (t rounded outside lo .. hi; never for one_bit).
+    int64_t (*convert)(const Block& block, const Converter& converter, const Readout& readout, const Drive& drive,
+                       const Noise* noise, int64_t* acc);
+
+    /// out[i] = gaussian of lane i % 4 of Philox at (first + i / 4, c1, c2, c3), i < n.
+    void (*gaussians)(StreamKey key, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, size_t n, float* out);
+};
+
+/// Every kernel compiled in, best first; the last is `scalar`.
+const std::vector<const Kernel*>& all();
+
+/// The kernel in use: the best available one, or the one that BITLINE_KERNEL names. Chosen at first use. Throws
+/// ConfigError where that name is unknown or the machine lacks what it needs (the message says what is missing).
+const Kernel& active();
+
+}  // namespace bitline::kernels

@@ -1,0 +1,64 @@
+#pragma once
+
+// Counter-based random numbers: Philox 4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
+// 1, 2, 3", SC 2011). A number is a pure function of (seed, trial, purpose, index), so it depends neither on the
+// number of threads nor on the order of work.
+
+#include <array>
+#include <cstdint>
+#include <limits>
+
+namespace bitline {
+
+using Counter = std::array<uint32_t, 4>;
+
+struct StreamKey {
+    uint32_t k0 = 0, k1 = 0;
+    bool operator==(const StreamKey&) const = default;
+};
+
+/// Ten rounds of Philox 4x32.
+Counter philox(Counter counter, StreamKey key);
+
+/// Each source of randomness draws from a stream of its own. Values are part of the file format: never renumber.
+enum class Purpose : uint32_t {
+    programming_error = 1,
+    stuck_at = 2,
+    read_noise = 3,
+    adc_offset = 4,
+    adc_gain = 5,
+    test = 1000,
+};
+
+/// Key of one stream: Philox of (seed low, seed high, trial, purpose) under key 0.
+StreamKey stream_key(uint64_t seed, uint32_t trial, Purpose purpose);
+
+/// Standard normal from 32 random bits: inverse of the normal distribution function at (bits + 1/2) / 2^32, by IEEE
+/// additions and multiplications in a fixed order (no libm): the same bits on every machine. |z| <= 6.4.
+float gaussian(uint32_t bits);
+
+/// Uniform in (0, 1): (bits + 1/2) / 2^32.
+double uniform(uint32_t bits);
+
+/// One stream as an engine for Boost.Random's distributions, where speed does not matter.
+class PhiloxEngine {
+   public:
+    using result_type = uint32_t;
+    PhiloxEngine(StreamKey key, uint32_t c1, uint32_t c2, uint32_t c3) : key_(key), counter_{0, c1, c2, c3} {}
+    static constexpr result_type min() { return 0; }
+    static constexpr result_type max() { return std::numeric_limits<uint32_t>::max(); }
+    result_type operator()();
+
+   private:
+    StreamKey key_;
+    Counter counter_;
+    Counter block_{};
+    int next_ = 4;
+};
+
+/// exp and log from IEEE operations in a fixed order (error below 2 units in the last place), for everything that
+/// reaches a conductance or a code.
+double fixed_exp(double x);
+double fixed_log(double x);
+
+}  // namespace bitline

@@ -1,0 +1,11 @@
+# Writes a C++ file that holds each preset's YAML text as a raw string.
+set(text "#include \"mapping/presets.h\"\n\nnamespace bitline {\n\nconst std::vector<Preset>& presets() {\n")
+string(APPEND text "    static const std::vector<Preset> all = {\n")
+list(SORT FILES)
+foreach(file ${FILES})
+  get_filename_component(name ${file} NAME_WE)
+  file(READ ${file} yaml)
+  string(APPEND text "        {\"${name}\", R\"YAML(${yaml})YAML\"},\n")
+endforeach()
+string(APPEND text "    };\n    return all;\n}\n\n}  // namespace bitline\n")
+file(WRITE ${OUTPUT} "${text}")
