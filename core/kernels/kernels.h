@@ -84,4 +84,7 @@ const std::vector<const Kernel*>& all();
 /// ConfigError where that name is unknown or the machine lacks what it needs (the message says what is missing).
 const Kernel& active();
 
+/// The same choice from any table and name; an empty name asks for the best available one.
+const Kernel& select(const std::vector<const Kernel*>& table, const std::string& name);
+
 }  // namespace bitline::kernels

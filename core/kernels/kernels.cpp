@@ -1,0 +1,37 @@
+#include "core/kernels/kernels.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "core/error.h"
+#include "core/kernels/scalar.h"
+
+namespace bitline::kernels {
+
+const std::vector<const Kernel*>& all() {
+    static const std::vector<const Kernel*> table = {&kScalar};
+    return table;
+}
+
+const Kernel& select(const std::vector<const Kernel*>& table, const std::string& name) {
+    std::string names;
+    for (const Kernel* kernel : table) {
+        if (name.empty() ? kernel->available() : name == kernel->name) {
+            if (kernel->available()) return *kernel;
+            throw ConfigError(fmt::format("BITLINE_KERNEL={}: this processor lacks {}", name, kernel->needs));
+        }
+        names += fmt::format("{}{}", names.empty() ? "" : ", ", kernel->name);
+    }
+    throw ConfigError(fmt::format("BITLINE_KERNEL={}: no such kernel; choose one of {}", name, names));
+}
+
+const Kernel& active() {
+    static const Kernel& kernel = []() -> const Kernel& {
+        const char* name = std::getenv("BITLINE_KERNEL");
+        return select(all(), name ? name : "");
+    }();
+    return kernel;
+}
+
+}  // namespace bitline::kernels

@@ -1,0 +1,118 @@
+// The specification, written to be read. Nothing here is tuned beyond skipping zero digits.
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/kernels/scalar.h"
+
+namespace bitline::kernels {
+
+namespace {
+
+const int16_t* digits_of(const Block& block, const Drive& drive, int vector, int cycle) {
+    return drive.digits + (int64_t(vector) * drive.cycles + cycle) * block.rows;
+}
+
+/// S of one cycle, out (cols).
+void column_sums(const Block& block, const int16_t* digits, int64_t* out) {
+    std::fill_n(out, block.cols, 0);
+    for (int row = 0; row < block.rows; ++row) {
+        const int64_t digit = digits[row];
+        if (digit == 0) continue;
+        const int32_t* g = block.g.data() + int64_t(row) * block.cols;
+        for (int col = 0; col < block.cols; ++col) out[col] += digit * g[col];
+    }
+}
+
+/// V of one cycle, out (cols).
+void column_variances(const Block& block, const int16_t* digits, int64_t* out) {
+    std::fill_n(out, block.cols, 0);
+    for (int row = 0; row < block.rows; ++row) {
+        const int64_t square = int64_t(digits[row]) * digits[row];
+        if (square == 0) continue;
+        const int32_t* variance = block.variance.data() + int64_t(row) * block.cols;
+        for (int col = 0; col < block.cols; ++col) out[col] += square * variance[col];
+    }
+}
+
+void add_noise(const Block& block, const Drive& drive, const Noise& noise, int vector, int cycle,
+               const int64_t* variances, int64_t* sums) {
+    const uint32_t groups = (uint32_t(block.cols) + 3) / 4;
+    for (int col = 0; col < block.cols; ++col) {
+        const Counter random = philox(
+            {uint32_t(cycle) * groups + uint32_t(col) / 4, drive.position[vector], drive.sample[vector], noise.block},
+            noise.key);
+        const double deviation = std::sqrt(double(variances[col]) * block.variance_unit);
+        sums[col] += int64_t(std::nearbyint(deviation * double(gaussian(random[col % 4]))));
+    }
+}
+
+struct Code {
+    int32_t value;
+    bool clipped;
+};
+
+/// Rounds half to even and clips t, which is float or double.
+template <class Real>
+Code convert_one(Real t, const Converter& converter) {
+    if (converter.one_bit) return {t >= 0 ? 1 : -1, false};
+    const Real rounded = std::nearbyint(t);
+    if (rounded < Real(converter.lo)) return {converter.lo, true};
+    if (rounded > Real(converter.hi)) return {converter.hi, true};
+    return {int32_t(rounded), false};
+}
+
+Code convert_column(const Converter& converter, int col, int64_t sum) {
+    if (converter.wide) return convert_one(double(sum) * converter.inv_step[col] + converter.offset[col], converter);
+    return convert_one(float(sum) * float(converter.inv_step[col]) + float(converter.offset[col]), converter);
+}
+
+}  // namespace
+
+void scalar_sums(const Block& block, const Drive& drive, int64_t* out) {
+    for (int vector = 0; vector < drive.vectors; ++vector) {
+        for (int cycle = 0; cycle < drive.cycles; ++cycle) {
+            column_sums(block, digits_of(block, drive, vector, cycle), out);
+            out += block.cols;
+        }
+    }
+}
+
+int64_t scalar_convert(const Block& block, const Converter& converter, const Readout& readout, const Drive& drive,
+                       const Noise* noise, int64_t* acc) {
+    const bool noisy = noise && !block.variance.empty();
+    std::vector<int64_t> sums(block.cols), variances(noisy ? block.cols : 0);
+    int64_t clipped = 0;
+    for (int vector = 0; vector < drive.vectors; ++vector) {
+        int64_t* outputs = acc + int64_t(vector) * readout.outputs;
+        for (int cycle = 0; cycle < drive.cycles; ++cycle) {
+            const int16_t* digits = digits_of(block, drive, vector, cycle);
+            column_sums(block, digits, sums.data());
+            if (noisy) {
+                column_variances(block, digits, variances.data());
+                add_noise(block, drive, *noise, vector, cycle, variances.data(), sums.data());
+            }
+            for (int col = 0; col < block.cols; ++col) {
+                const Code code = convert_column(converter, col, sums[col]);
+                clipped += code.clipped;
+                outputs[readout.column_output[col]] +=
+                    code.value * readout.column_weight[col] * drive.cycle_weight[cycle];
+            }
+        }
+    }
+    return clipped;
+}
+
+void scalar_gaussians(StreamKey key, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, size_t n, float* out) {
+    for (size_t i = 0; i < n; i += 4) {
+        const Counter random = philox({first + uint32_t(i / 4), c1, c2, c3}, key);
+        for (size_t lane = 0; lane < 4 && i + lane < n; ++lane) out[i + lane] = gaussian(random[lane]);
+    }
+}
+
+const Kernel kScalar = {
+    "scalar",    "nothing",      [] { return true; }, [](Block& block) { block.packed.clear(); },
+    scalar_sums, scalar_convert, scalar_gaussians,
+};
+
+}  // namespace bitline::kernels
