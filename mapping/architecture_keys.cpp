@@ -1,0 +1,210 @@
+#include "mapping/architecture_keys.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+namespace bitline {
+
+namespace {
+
+using A = Architecture;
+using Encoding = WeightEncoding;
+
+bool uses(const A& a, Encoding encoding) { return a.weights.encoding == encoding || a.weights.fallback == encoding; }
+
+bool has_fallback(const A& a) {
+    return a.weights.encoding == Encoding::xnor || a.weights.encoding == Encoding::multilevel;
+}
+
+const Condition<A> kProgrammingModel{"cell.programming_error.model = independent, proportional or lognormal",
+                                     {"cell.programming_error.model"},
+                                     [](const A& a) {
+                                         const ProgrammingErrorOptions& error = a.cell.programming_error;
+                                         return error.model != ProgrammingErrorOptions::Model::none || error.sigma == 0;
+                                     }};
+const Condition<A> kFallback{"weights.encoding = xnor or multilevel", {"weights.encoding"}, has_fallback};
+const Condition<A> kDifferential{"weights.encoding (or weights.fallback) = differential",
+                                 {"weights.encoding", "weights.fallback"},
+                                 [](const A& a) { return uses(a, Encoding::differential); }};
+const Condition<A> kOffset{"weights.encoding (or weights.fallback) = offset or multilevel",
+                           {"weights.encoding", "weights.fallback"},
+                           [](const A& a) { return uses(a, Encoding::offset) || uses(a, Encoding::multilevel); }};
+const Condition<A> kFixedRange{
+    "adc.range = fixed", {"adc.range"}, [](const A& a) { return a.adc.range == AdcOptions::Range::fixed; }};
+const Condition<A> kCalibrated{
+    "adc.range = calibrated", {"adc.range"}, [](const A& a) { return a.adc.range == AdcOptions::Range::calibrated; }};
+const Condition<A> kPercentile{
+    "adc.range = calibrated and adc.calibration = percentile", {"adc.range", "adc.calibration"}, [](const A& a) {
+        return a.adc.range == AdcOptions::Range::calibrated && a.adc.calibration == AdcOptions::Calibration::percentile;
+    }};
+
+using Model = ProgrammingErrorOptions::Model;
+const std::vector<std::pair<Model, std::string>> kModels{{Model::none, "none"},
+                                                         {Model::independent, "independent"},
+                                                         {Model::proportional, "proportional"},
+                                                         {Model::lognormal, "lognormal"}};
+const std::vector<std::pair<InputOptions::SignedCodes, std::string>> kSignedCodes{
+    {InputOptions::SignedCodes::offset, "offset"}, {InputOptions::SignedCodes::twos_complement, "twos_complement"}};
+const std::vector<std::pair<InputOptions::BinaryCodes, std::string>> kBinaryCodes{
+    {InputOptions::BinaryCodes::bipolar, "bipolar"}, {InputOptions::BinaryCodes::zero_one, "zero_one"}};
+const std::vector<std::pair<Encoding, std::string>> kEncodings{{Encoding::differential, "differential"},
+                                                               {Encoding::offset, "offset"},
+                                                               {Encoding::twos_complement, "twos_complement"},
+                                                               {Encoding::flipped, "flipped"},
+                                                               {Encoding::xnor, "xnor"},
+                                                               {Encoding::multilevel, "multilevel"}};
+const std::vector<std::pair<WeightOptions::Split, std::string>> kSplits{{WeightOptions::Split::one_sided, "one_sided"},
+                                                                        {WeightOptions::Split::balanced, "balanced"}};
+const std::vector<std::pair<WeightOptions::Subtraction, std::string>> kSubtractions{
+    {WeightOptions::Subtraction::analog, "analog"}, {WeightOptions::Subtraction::digital, "digital"}};
+const std::vector<std::pair<WeightOptions::OffsetCorrection, std::string>> kCorrections{
+    {WeightOptions::OffsetCorrection::digital, "digital"},
+    {WeightOptions::OffsetCorrection::reference_column, "reference_column"}};
+const std::vector<std::pair<BiasOptions::Place, std::string>> kPlaces{{BiasOptions::Place::digital, "digital"},
+                                                                      {BiasOptions::Place::rows, "rows"}};
+const std::vector<std::pair<AdcOptions::Range, std::string>> kRanges{{AdcOptions::Range::lossless, "lossless"},
+                                                                     {AdcOptions::Range::fixed, "fixed"},
+                                                                     {AdcOptions::Range::calibrated, "calibrated"}};
+const std::vector<std::pair<AdcOptions::Calibration, std::string>> kCalibrations{
+    {AdcOptions::Calibration::mse, "mse"}, {AdcOptions::Calibration::percentile, "percentile"}};
+
+std::vector<std::pair<std::optional<Encoding>, std::string>> fallbacks() {
+    std::vector<std::pair<std::optional<Encoding>, std::string>> all{{std::nullopt, "none"}};
+    all.insert(all.end(), kEncodings.begin(), kEncodings.end());
+    return all;
+}
+
+constexpr Range kCount{1, 65536};
+constexpr Range kSigma{0, 10};
+constexpr Range kRate{0, 1};
+constexpr Range kUnits{0, 1e6};             // the product of three such counts fits 64 bits
+constexpr Range kConductance{0, 1};         // S; 1 S is 1 ohm, far above any memory cell
+constexpr Range kTopConductance{1e-12, 1};  // S
+constexpr Range kUpTo1{0, 1, true};
+
+Fields<A> text_keys() {
+    return {
+        text_field<A>("name", at(&A::name), "name in reports; the file's name where it is missing"),
+        text_field<A>("description", at(&A::description), "one line for lists"),
+    };
+}
+
+Fields<A> array_and_cell_keys() {
+    const auto array = [](auto member) { return at(&A::array, member); };
+    const auto cell = [](auto... member) { return at(&A::cell, member...); };
+    using C = CellOptions;
+    using P = ProgrammingErrorOptions;
+    using S = StuckAtOptions;
+    return {
+        integer_field<A>("array.rows", array(&ArrayOptions::rows), kCount, "word lines of an array"),
+        integer_field<A>("array.cols", array(&ArrayOptions::cols), kCount, "bit lines of an array"),
+        integer_field<A>("array.active_rows", array(&ArrayOptions::active_rows), {0, 65536},
+                         "rows driven at a time; 0: all; at most array.rows"),
+        integer_field<A>("cell.bits", cell(&C::bits), {1, 16}, "bits per cell: 2^bits levels, equally spaced in G"),
+        real_field<A>("cell.g_min", cell(&C::g_min), kConductance, kSiemens,
+                      "conductance of the lowest level; below cell.g_max"),
+        real_field<A>("cell.g_max", cell(&C::g_max), kTopConductance, kSiemens, "conductance of the highest level"),
+        real_field<A>("cell.g_ceiling", cell(&C::g_ceiling), kConductance, kSiemens,
+                      "physical limit that programming error is clipped to, cell.g_max to 10 cell.g_max; "
+                      "0: 1.5 cell.g_max"),
+        bool_field<A>("cell.reprogrammable", cell(&C::reprogrammable),
+                      "weights may be reloaded while running (SRAM): a network larger than the chip takes turns on it"),
+        choice_field<A>("cell.programming_error.model", cell(&C::programming_error, &P::model), kModels,
+                        "standard deviation of a written conductance: independent sigma * G_max, proportional "
+                        "sigma * G, lognormal G * exp(sigma * normal)"),
+        real_field<A>("cell.programming_error.sigma", cell(&C::programming_error, &P::sigma), kSigma, kShare,
+                      "see cell.programming_error.model; 0: off")
+            .only_with(kProgrammingModel),
+        real_field<A>("cell.stuck_at.low_rate", cell(&C::stuck_at, &S::low_rate), kRate, kShare,
+                      "share of cells stuck at G_min; low_rate + high_rate <= 1"),
+        real_field<A>("cell.stuck_at.high_rate", cell(&C::stuck_at, &S::high_rate), kRate, kShare,
+                      "share of cells stuck at G_max"),
+        real_field<A>("cell.read_noise.sigma", cell(&C::read_noise, &ReadNoiseOptions::sigma), kSigma, kShare,
+                      "standard deviation relative to G, fresh at every read"),
+    };
+}
+
+Fields<A> coding_keys() {
+    const auto input = [](auto member) { return at(&A::input, member); };
+    const auto weights = [](auto member) { return at(&A::weights, member); };
+    using I = InputOptions;
+    using W = WeightOptions;
+    return {
+        integer_field<A>("input.bits_per_cycle", input(&I::bits_per_cycle), {1, 8},
+                         "resolution of the row drivers: input bits per cycle"),
+        choice_field<A>("input.signed_codes", input(&I::signed_codes), kSignedCodes,
+                        "signed inputs: shifted to unsigned and corrected digitally, or the sign bit in a cycle of its "
+                        "own"),
+        choice_field<A>("input.binary_codes", input(&I::binary_codes), kBinaryCodes,
+                        "-1/+1 inputs: opposite voltages, or 0 and 1 with a digital correction"),
+        choice_field<A>("weights.encoding", weights(&W::encoding), kEncodings, "how a signed weight becomes cells"),
+        choice_field<A>("weights.fallback", weights(&W::fallback), fallbacks(),
+                        "encoding of layers that weights.encoding cannot hold; none: refuse them")
+            .only_with(kFallback),
+        choice_field<A>("weights.differential_split", weights(&W::differential_split), kSplits,
+                        "w = p - n: one of the two zero, or both around the middle level")
+            .only_with(kDifferential),
+        choice_field<A>("weights.subtraction", weights(&W::subtraction), kSubtractions,
+                        "positive minus negative column, before or after the ADC")
+            .only_with(kDifferential),
+        choice_field<A>("weights.offset_correction", weights(&W::offset_correction), kCorrections,
+                        "removes the weights' offset: from the input sum, or with a column of constant cells")
+            .only_with(kOffset),
+        real_field<A>("weights.clip", weights(&W::clip), kUpTo1, kShare,
+                      "weights are clipped to this share of the largest code before mapping"),
+        choice_field<A>("bias.place", at(&A::bias, &BiasOptions::place), kPlaces,
+                        "added digitally, or held in rows of the array"),
+    };
+}
+
+Fields<A> converter_keys() {
+    const auto adc = [](auto member) { return at(&A::adc, member); };
+    using O = AdcOptions;
+    return {
+        integer_field<A>("adc.bits", adc(&O::bits), {1, 16}, "resolution; lossless: as many as the worst case needs",
+                         "lossless", 0),
+        choice_field<A>("adc.range", adc(&O::range), kRanges,
+                        "input range: the worst-case sum, a fixed share of the largest sum, or per layer from samples"),
+        real_field<A>("adc.full_scale", adc(&O::full_scale), kUpTo1, kShare, "share of the largest possible sum")
+            .only_with(kFixedRange),
+        choice_field<A>("adc.calibration", adc(&O::calibration), kCalibrations,
+                        "what the range minimises on the samples: least squared error, or covers a percentile")
+            .only_with(kCalibrated),
+        real_field<A>("adc.percentile", adc(&O::percentile), {50, 100, true}, kPercent,
+                      "share of the column sums that the range covers")
+            .only_with(kPercentile),
+        real_field<A>("adc.offset_sigma", adc(&O::offset_sigma), {0, 1000}, kLsb, "spread of the converters' offset"),
+        real_field<A>("adc.gain_sigma", adc(&O::gain_sigma), {0, 1}, kShare, "relative spread of the converters' gain"),
+        integer_field<A>("adc.columns_per_converter", adc(&O::columns_per_converter), kCount,
+                         "columns that share a converter and its errors"),
+        bool_field<A>("adc.sense_amplifier", adc(&O::sense_amplifier), "one-bit sign decision; needs adc.bits = 1"),
+    };
+}
+
+Fields<A> chip_keys() {
+    const auto chip = [](auto member) { return at(&A::chip, member); };
+    using H = HierarchyOptions;
+    return {
+        integer_field<A>("chip.arrays_per_core", chip(&H::arrays_per_core), kUnits, "0: unlimited"),
+        integer_field<A>("chip.cores_per_tile", chip(&H::cores_per_tile), kUnits, "0: unlimited"),
+        integer_field<A>("chip.tiles_per_chip", chip(&H::tiles_per_chip), kUnits, "0: unlimited"),
+        bool_field<A>("mapping.pack_groups", at(&A::pack_groups),
+                      "several groups of a grouped or depthwise layer share an array"),
+    };
+}
+
+}  // namespace
+
+const Fields<Architecture>& architecture_keys() {
+    static const Fields<A> all = [] {
+        Fields<A> joined;
+        for (const auto& keys : {text_keys(), array_and_cell_keys(), coding_keys(), converter_keys(), chip_keys()}) {
+            joined.insert(joined.end(), keys.begin(), keys.end());
+        }
+        return joined;
+    }();
+    return all;
+}
+
+}  // namespace bitline
