@@ -39,8 +39,9 @@ struct Quantizer {
     bool operator==(const Quantizer&) const = default;
 };
 
-/// Rounding of x / scale to an integer.
-enum class Rounding { half_even, toward_zero, floor, ceil, half_up, half_down, half_away };
+/// Rounding of x / scale to an integer. QONNX calls them ROUND, DOWN, FLOOR, CEIL, HALF_UP, HALF_DOWN and UP; its HALF_UP
+/// and HALF_DOWN go by magnitude (away from zero, toward zero), so half_up and half_away are the same.
+enum class Rounding { half_even, toward_zero, floor, ceil, half_up, half_down, half_away, away_from_zero };
 
 // ---------------------------------------------------------------------------------------------- operators
 
