@@ -19,42 +19,15 @@
 
 #include "core/network.h"
 #include "mapping/architecture.h"
+#include "mapping/weight_encoding.h"
 
 namespace bitline {
 
-/// Fixed-point conductances: level spacing, G_min and the step of a lossless ADC are whole grid steps.
-/// `level_step` is odd, so that a background of n * G_min is never exactly half a level and rounding is unambiguous.
-struct Grid {
-    int32_t level_step = 1;  // grid steps between neighbouring levels
-    int32_t g_min = 0;       // grid steps
-    int32_t ceiling = 0;     // physical upper limit, grid steps
-    int32_t g_max = 0;       // grid steps
-    double siemens = 0;      // S per grid step
-};
-
-/// Finest grid that keeps g_max in 15 bits; finer (up to 22 bits) where the levels or a small G_min need it.
-Grid choose_grid(const CellOptions& cell, int bits);
-
-/// How an input code becomes digits on the word lines.
-struct InputPlan {
-    enum class Coding { unsigned_codes, twos_complement, bipolar, zero_one, xnor };
-    Coding coding = Coding::unsigned_codes;
-    int bits = 8;                       // of the driven code
-    std::vector<int> cycle_shift;       // (cycles) digit = (driven >> shift) & (2^bits - 1)
-    std::vector<int> cycle_bits;        // (cycles)
-    std::vector<int64_t> cycle_weight;  // (cycles), negative for a sign bit
-    int32_t digit_min = 0, digit_max = 1;
-    int32_t code_offset = 0;            // driven = code - code_offset (unsigned codes)
-    int32_t pad_code = 0;               // the code that stands for x = 0
-    int64_t scale = 1, center = 0;      // x (an integer) = scale * driven - center
-    int cycles() const { return static_cast<int>(cycle_weight.size()); }
-};
-
 /// What one converter reads.
 struct Column {
-    int32_t output = 0;     // column of the pack; -1: the array's reference column
-    int32_t shift = 0;      // the digit is (stored >> shift) & (levels - 1)
-    int32_t bits = 1;       // of the digit
+    int32_t output = 0;  // column of the pack; -1: reference column
+    int32_t shift = 0;   // the cell's digit is (stored >> shift) & (2^bits - 1)
+    int32_t bits = 1;
     int64_t weight = 1;     // significance in the sum; negative: sign bit, negative part, or stored inverted
     bool flipped = false;   // stored inverted
     bool negative = false;  // holds the negative part (digital subtraction)
@@ -62,14 +35,15 @@ struct Column {
 
 struct ArrayPlan {
     int32_t pack = 0;
-    int64_t first_row = 0, rows = 0;       // logical rows of the pack
-    std::vector<Column> columns;           // in array order
-    int32_t cells_per_column = 1;          // 2: bit-line pairs, subtracted before the converter
-    std::vector<int64_t> group_rows;       // logical rows driven at a time: rows cut into these parts
-    int32_t first_block = 0;               // index of the first part among all parts of the chip (noise streams)
-    int32_t id = 0;                        // index among all arrays of the chip (programming streams)
+    int64_t first_row = 0, rows = 0;  // logical rows of the pack
+    std::vector<Column> columns;      // in array order
+    int32_t cells_per_column = 1;     // 2: bit-line pairs, subtracted before the converter
+    int64_t active_rows = 0;          // logical rows driven at a time: rows are cut into parts of this size
+    int32_t first_block = 0;          // index of the first part among all parts of the chip (noise streams)
+    int32_t id = 0;                   // index among all arrays of the chip (programming streams)
 };
 
+/// Groups of a grouped layer that share arrays; a layer without groups is one pack.
 struct Pack {
     int64_t first_group = 0, groups = 1;
     int64_t rows = 0;  // weight rows of all groups, then bias rows
@@ -79,14 +53,9 @@ struct Pack {
 struct MappedLayer {
     int node = 0;
     std::string name, kind;
-    WeightEncoding encoding = WeightEncoding::differential;
-    int weight_bits = 8;  // bits of the stored magnitude or code
-    int slices = 1;
-    int cell_bits = 1;
-    int64_t offset = 0;   // stored = w + offset
+    WeightPlan stored;
     Grid grid;
     InputPlan input;
-    bool reference_columns = false;
     std::vector<int32_t> bias_drive;    // (bias rows) constant driven code of each
     std::vector<int32_t> bias_weights;  // (out_channels x bias rows)
     std::vector<int32_t> weights;       // (out_channels x rows per group) q_w - z_w, clipped
@@ -95,16 +64,16 @@ struct MappedLayer {
     std::vector<Pack> packs;
     std::vector<ArrayPlan> arrays;
 
-    int64_t rows = 0, cols = 0;         // logical, of one group: rows() and out_channels / groups
+    int64_t rows = 0, cols = 0;  // logical, of one group
     int64_t groups = 1, positions = 1;
-    int64_t array_count = 0;            // physical arrays (a pair split over two arrays counts twice)
+    int64_t array_count = 0;  // physical arrays (a pair split over two arrays counts twice)
     int64_t cells_used = 0;
-    double utilisation = 0;             // cells used / cells of the arrays
-    int64_t worst_low = 0, worst_high = 0;  // bounds of any column's sum over all inputs, grid steps
-    int lossless_bits = 0;              // ADC bits needed to resolve every sum to one level
-    int64_t cycles_per_vector = 0;      // input cycles * row parts, the arrays working side by side
-    int64_t cycles = 0;                 // per sample: cycles_per_vector * positions
-    std::string note;                   // what differs from the architecture's wish, e.g. a bias kept digital
+    double utilisation = 0;         // cells used / cells of the arrays
+    SumBounds bounds;               // of any column's sum
+    int lossless_bits = 0;          // ADC bits that resolve every sum to one level
+    int64_t cycles_per_vector = 0;  // input cycles * row parts, the arrays working side by side
+    int64_t cycles = 0;             // per sample: cycles_per_vector * positions
+    std::string note;               // what differs from the architecture's wish, e.g. a bias kept digital
 };
 
 struct Mapping {
@@ -112,9 +81,9 @@ struct Mapping {
     std::vector<MappedLayer> layers;
     std::vector<int> digital_nodes;  // nodes that stay digital although they multiply weights
     int64_t arrays = 0, cores = 0, tiles = 0;
-    int64_t arrays_available = 0;    // 0: unlimited
-    int64_t reloads = 1;             // times the chip is filled per pass over the network; 1: it fits
-    int64_t cycles = 0;              // per sample, layers one after another
+    int64_t arrays_available = 0;  // 0: unlimited
+    int64_t reloads = 1;           // times the chip is filled per pass over the network; 1: it fits
+    int64_t cycles = 0;            // per sample, layers one after another
 };
 
 /// Throws ConfigError where a layer cannot be held by the encoding, or the network does not fit a chip of non-volatile
@@ -132,6 +101,7 @@ void target_levels(const MappedLayer& layer, const ArrayPlan& array, std::vector
 /// Word lines per logical row: 2 for xnor pairs, else 1.
 int drive_rows_per_row(const MappedLayer& layer);
 
+/// The plan as HDF5: per layer its integers, per array the meaning of its columns and the target level of each cell.
 void write_mapping(const Mapping& mapping, const std::string& path);
 
 }  // namespace bitline

@@ -17,10 +17,10 @@
 namespace bitline {
 
 struct SimulateOptions {
-    int trials = 1;            // 1 <= trials <= 1000000
+    int trials = 1;  // 1 <= trials <= 1000000
     uint64_t seed = 0;
-    int64_t block = 0;         // samples per block of work; 0: chosen. Never changes a result
-    bool ideal_chip = true;    // also run the chip with perfect cells and lossless converters over every sample
+    int64_t block = 0;                 // samples per block of work; 0: chosen. Never changes a result
+    bool ideal_chip = true;            // also run the chip with perfect cells and lossless converters over every sample
     int64_t calibration_samples = 64;  // first samples of the calibration data, for calibrated ADC ranges
 };
 
@@ -52,8 +52,8 @@ struct SimulationResult {
     int64_t samples = 0;
     std::optional<double> float_accuracy;
     double software_accuracy = 0;
-    std::optional<double> ideal_accuracy;    // none where it was not run
-    int64_t ideal_unequal = 0;               // samples whose ideal-chip output differs from the software's in any bit
+    std::optional<double> ideal_accuracy;  // none where it was not run
+    int64_t ideal_unequal = 0;             // samples whose ideal-chip output differs from the software's in any bit
     std::vector<TrialResult> trials;
     double accuracy_mean = 0;
     std::optional<double> accuracy_std, accuracy_ci95;  // none for one trial; ci95: half width, Student's t

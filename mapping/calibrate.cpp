@@ -1,0 +1,139 @@
+#include <algorithm>
+#include <bit>
+
+#include "core/parallel.h"
+#include "mapping/chip.h"
+#include "mapping/drive.h"
+
+namespace bitline {
+
+namespace {
+
+constexpr int64_t kBins = 65536;       // at most; one level per bin where that suffices
+constexpr int64_t kPositions = 256;    // vectors per sample and layer: more of one image add little
+constexpr int64_t kSamplesAtOnce = 8;  // bounds the memory for the values of the reference run
+
+SumHistogram empty_histogram(const MappedLayer& layer) {
+    SumHistogram histogram;
+    const int64_t span = layer.bounds.high - layer.bounds.low + 1;
+    histogram.low = layer.bounds.low;
+    histogram.width = (span + kBins - 1) / kBins;
+    histogram.bins = (span + histogram.width - 1) / histogram.width;
+    for (const ArrayPlan& array : layer.arrays)
+        for (const Column& column : array.columns)
+            for (int64_t weight : layer.input.cycle_weight)
+                histogram.classes = std::max(histogram.classes, static_cast<int>(std::bit_width(static_cast<uint64_t>(
+                                                                    std::abs(column.weight) * std::abs(weight)))));
+    histogram.count.assign(static_cast<size_t>(histogram.classes * histogram.bins), 0);
+    return histogram;
+}
+
+/// Positions spread over the output, an odd stride apart so that no column of an image is favoured.
+Vectors pick_vectors(const MappedLayer& layer, int64_t samples, int64_t first_sample) {
+    Vectors vectors;
+    const int64_t stride = layer.positions <= kPositions ? 1 : (layer.positions / kPositions) | 1;
+    for (int64_t s = 0; s < samples; ++s)
+        for (int64_t p = 0; p < layer.positions; p += stride)
+            vectors.add(s * layer.positions + p, 1, layer.positions, first_sample);
+    return vectors;
+}
+
+Vectors slice(const Vectors& all, size_t first, size_t count) {
+    Vectors part;
+    part.sample.assign(all.sample.begin() + static_cast<std::ptrdiff_t>(first),
+                       all.sample.begin() + static_cast<std::ptrdiff_t>(first + count));
+    part.position.assign(all.position.begin() + static_cast<std::ptrdiff_t>(first),
+                         all.position.begin() + static_cast<std::ptrdiff_t>(first + count));
+    return part;
+}
+
+void count_sums(const LayerView& layer, const ChipArray& array, const std::vector<int64_t>& sums, size_t vectors,
+                SumHistogram& histogram) {
+    const auto& cycle_weight = layer.plan.input.cycle_weight;
+    const auto& column_weight = array.readout.column_weight;
+    const int64_t step = layer.plan.grid.level_step;
+    size_t i = 0;
+    for (size_t v = 0; v < vectors; ++v)
+        for (int64_t cycle : cycle_weight)
+            for (int64_t column : column_weight) {
+                const int64_t doubled = 2 * sums[i++] + step;  // nearest level: the step is odd, so there are no ties
+                const int64_t level = doubled / (2 * step) - (doubled % (2 * step) < 0);
+                const int64_t bin =
+                    std::clamp<int64_t>((level - histogram.low) / histogram.width, 0, histogram.bins - 1);
+                const int k = std::bit_width(static_cast<uint64_t>(std::abs(column) * std::abs(cycle))) - 1;
+                ++histogram.count[static_cast<size_t>(k * histogram.bins + bin)];
+            }
+}
+
+void add_chunk(const LayerView& layer, std::span<const int32_t> codes, int64_t first_sample, Vectors& vectors,
+               SumHistogram& histogram) {
+    Digits digits;
+    std::vector<int64_t> sums;
+    int32_t pack = -1;
+    for (size_t begin = 0; begin < layer.plan.arrays.size();) {
+        const size_t end = end_of_row_tile(layer.plan, begin);
+        if (layer.plan.arrays[begin].pack != pack) {
+            pack = layer.plan.arrays[begin].pack;
+            gather(layer, layer.plan.packs[static_cast<size_t>(pack)], codes, first_sample, vectors);
+        }
+        for (size_t part = 0; part < layer.chip.arrays[begin].blocks.size(); ++part) {
+            digitize(layer, layer.plan.packs[static_cast<size_t>(pack)], layer.chip.arrays[begin].blocks[part], vectors,
+                     false, digits);
+            const kernels::Drive drive = kernel_drive(layer, digits, vectors);
+            for (size_t a = begin; a < end; ++a) {
+                const kernels::Block& cells = layer.chip.arrays[a].blocks[part].cells;
+                sums.resize(vectors.size() * static_cast<size_t>(drive.cycles) * static_cast<size_t>(cells.cols));
+                kernels::active().sums(cells, drive, sums.data());
+                count_sums(layer, layer.chip.arrays[a], sums, vectors.size(), histogram);
+            }
+        }
+        begin = end;
+    }
+}
+
+void add_samples(const LayerView& layer, std::span<const int32_t> codes, int64_t samples, int64_t first_sample,
+                 SumHistogram& histogram) {
+    const Vectors all = pick_vectors(layer.plan, samples, first_sample);
+    const auto chunk = static_cast<size_t>(vectors_per_chunk(layer.plan));
+    for (size_t first = 0; first < all.size(); first += chunk) {
+        Vectors part = slice(all, first, std::min(chunk, all.size() - first));
+        add_chunk(layer, codes, first_sample, part, histogram);
+    }
+}
+
+}  // namespace
+
+std::vector<AdcRange> static_ranges(const Mapping& mapping) {
+    std::vector<AdcRange> ranges;
+    for (const MappedLayer& layer : mapping.layers)
+        ranges.push_back(static_range(mapping.architecture.adc, layer.bounds));
+    return ranges;
+}
+
+std::vector<AdcRange> calibrate_ranges(const Network& network, const Mapping& mapping, std::span<const float> input,
+                                       int64_t samples) {
+    const Chip chip = program_ideal(mapping);
+    const auto exact = make_exact_engine(network);
+    const int64_t input_size = element_count(network.values[static_cast<size_t>(network.input)].shape);
+    std::vector<SumHistogram> histograms;
+    for (const MappedLayer& layer : mapping.layers) histograms.push_back(empty_histogram(layer));
+    for (int64_t first = 0; first < samples; first += kSamplesAtOnce) {
+        const int64_t count = std::min(kSamplesAtOnce, samples - first);
+        std::vector<Block> values;
+        run(network, *exact,
+            input.subspan(static_cast<size_t>(first * input_size), static_cast<size_t>(count * input_size)), count,
+            first, &values);
+        parallel_for(static_cast<int64_t>(mapping.layers.size()), [&](int64_t l) {
+            const LayerView layer = view_layer(network, mapping, chip, static_cast<size_t>(l));
+            const int value = network.nodes[static_cast<size_t>(layer.plan.node)].inputs.at(0);
+            add_samples(layer, values[static_cast<size_t>(value)].codes, count, first,
+                        histograms[static_cast<size_t>(l)]);
+        });
+    }
+    std::vector<AdcRange> ranges;
+    for (size_t l = 0; l < mapping.layers.size(); ++l)
+        ranges.push_back(calibrated_range(mapping.architecture.adc, mapping.layers[l].bounds, histograms[l]));
+    return ranges;
+}
+
+}  // namespace bitline

@@ -1,0 +1,125 @@
+#include "mapping/drive.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace bitline {
+
+namespace {
+
+/// n / d rounded to nearest; d is odd, so there are no ties.
+int64_t divide_rounded(int64_t n, int64_t d) {
+    const int64_t doubled = 2 * n + d;
+    const int64_t quotient = doubled / (2 * d);
+    return doubled % (2 * d) < 0 ? quotient - 1 : quotient;
+}
+
+/// What G_min adds to the sum of one cycle. A lossless sum has a known fraction, so rounding it away is exact.
+int64_t background_of(const LayerView& layer, int64_t digit_sum) {
+    const int64_t steps = layer.plan.grid.g_min * digit_sum;
+    return layer.chip.adc.lossless ? divide_rounded(steps, layer.plan.grid.level_step) : steps;
+}
+
+/// Vectors from `begin` on that are neighbouring positions of one sample.
+size_t end_of_run(const Vectors& vectors, size_t begin) {
+    size_t end = begin + 1;
+    while (end < vectors.size() && vectors.sample[end] == vectors.sample[begin] &&
+           vectors.position[end] == vectors.position[end - 1] + 1)
+        ++end;
+    return end;
+}
+
+}  // namespace
+
+LayerView view_layer(const Network& network, const Mapping& mapping, const Chip& chip, size_t layer) {
+    const MappedLayer& plan = mapping.layers[layer];
+    const Node& node = network.nodes[static_cast<size_t>(plan.node)];
+    const Shape& shape = network.values[static_cast<size_t>(node.inputs.at(0))].shape;
+    return {plan, chip.layers[layer], std::get<MatVec>(node.op), shape, element_count(shape), chip.read_noise};
+}
+
+void Vectors::clear() {
+    sample.clear();
+    position.clear();
+}
+
+void Vectors::add(int64_t first, int64_t count, int64_t positions, int64_t first_sample) {
+    for (int64_t i = first; i < first + count; ++i) {
+        sample.push_back(static_cast<uint32_t>(first_sample + i / positions));
+        position.push_back(static_cast<uint32_t>(i % positions));
+    }
+}
+
+void gather(const LayerView& layer, const Pack& pack, std::span<const int32_t> codes, int64_t first_sample,
+            Vectors& vectors) {
+    const MappedLayer& plan = layer.plan;
+    const int64_t rows = plan.rows;
+    vectors.driven.resize(vectors.size() * static_cast<size_t>(pack.rows));
+    for (size_t begin = 0; begin < vectors.size();) {
+        const size_t end = end_of_run(vectors, begin);
+        const auto count = static_cast<int64_t>(end - begin);
+        const int64_t sample = int64_t{vectors.sample[begin]} - first_sample;
+        int32_t* out = vectors.driven.data() + begin * static_cast<size_t>(pack.rows);
+        vectors.gathered.resize(static_cast<size_t>(count * rows));
+        for (int64_t g = 0; g < pack.groups; ++g) {
+            gather_rows(layer.op, layer.input_shape, codes.data() + sample * layer.input_size, pack.first_group + g,
+                        vectors.position[begin], count, plan.input.pad_code, vectors.gathered.data());
+            for (int64_t i = 0; i < count; ++i)
+                drive_codes(plan.input, vectors.gathered.data() + i * rows, rows, out + i * pack.rows + g * rows);
+        }
+        for (int64_t i = 0; i < count; ++i)
+            std::copy(plan.bias_drive.begin(), plan.bias_drive.end(), out + i * pack.rows + pack.groups * rows);
+        begin = end;
+    }
+}
+
+void digitize(const LayerView& layer, const Pack& pack, const ChipBlock& block, const Vectors& vectors,
+              bool with_background, Digits& out) {
+    const InputPlan& input = layer.plan.input;
+    const auto lines = static_cast<size_t>(block.cells.rows);
+    const size_t per_vector = lines * static_cast<size_t>(input.cycles());
+    out.digits.resize(vectors.size() * per_vector);
+    out.driven_sum.assign(vectors.size(), 0);
+    out.background.assign(vectors.size(), 0);
+    for (size_t i = 0; i < vectors.size(); ++i) {
+        const int32_t* driven = vectors.driven.data() + i * static_cast<size_t>(pack.rows) + block.first_row;
+        int16_t* digits = out.digits.data() + i * per_vector;
+        make_digits(input, driven, block.rows, digits);
+        for (int64_t r = 0; r < block.rows; ++r)
+            out.driven_sum[i] += input.coding == InputPlan::Coding::xnor ? std::abs(driven[r]) : driven[r];
+        if (!with_background) continue;
+        for (size_t c = 0; c < input.cycle_weight.size(); ++c) {
+            int64_t sum = 0;
+            for (size_t r = 0; r < lines; ++r) sum += digits[c * lines + r];
+            out.background[i] += input.cycle_weight[c] * background_of(layer, sum);
+        }
+    }
+}
+
+kernels::Drive kernel_drive(const LayerView& layer, const Digits& digits, const Vectors& vectors) {
+    kernels::Drive drive;
+    drive.digits = digits.digits.data();
+    drive.vectors = static_cast<int>(vectors.size());
+    drive.cycles = layer.plan.input.cycles();
+    drive.cycle_weight = layer.plan.input.cycle_weight.data();
+    drive.sample = vectors.sample.data();
+    drive.position = vectors.position.data();
+    return drive;
+}
+
+int64_t vectors_per_chunk(const MappedLayer& layer) {
+    constexpr int64_t kDigits = 32768;  // 64 KiB: digits and one array's cells stay in the second-level cache
+    int64_t lines = 1;
+    for (const ArrayPlan& array : layer.arrays) lines = std::max(lines, array.active_rows);
+    return std::clamp<int64_t>(kDigits / (lines * drive_rows_per_row(layer) * layer.input.cycles()), 4, 1024);
+}
+
+size_t end_of_row_tile(const MappedLayer& layer, size_t begin) {
+    size_t end = begin + 1;
+    while (end < layer.arrays.size() && layer.arrays[end].pack == layer.arrays[begin].pack &&
+           layer.arrays[end].first_row == layer.arrays[begin].first_row)
+        ++end;
+    return end;
+}
+
+}  // namespace bitline

@@ -1,0 +1,136 @@
+#include "mapping/mapping.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "mapping/bias_rows.h"
+#include "mapping/tiling.h"
+
+namespace bitline {
+
+namespace {
+
+bool has_padding(const Window& window) {
+    return window.pad_top + window.pad_left + window.pad_bottom + window.pad_right > 0;
+}
+
+bool binary_codes(const Quantizer& codes) {
+    return codes.code_min() == -1 && codes.code_max() == 1 && codes.zero_point.at(0) == 0;
+}
+
+int32_t zero_point_of(const Quantizer& weight, int64_t channel) {
+    return weight.zero_point.at(weight.zero_point.size() == 1 ? 0 : static_cast<size_t>(channel));
+}
+
+/// q_w - z_w, clipped to `clip` times the largest magnitude.
+std::vector<int32_t> effective_weights(const MatVec& op, double clip) {
+    std::vector<int32_t> weights(op.codes.size());
+    const auto per_channel = static_cast<int64_t>(op.codes.size()) / op.out_channels;
+    int32_t largest = 0;
+    for (size_t i = 0; i < weights.size(); ++i) {
+        weights[i] = op.codes[i] - zero_point_of(op.weight, static_cast<int64_t>(i) / per_channel);
+        largest = std::max(largest, std::abs(weights[i]));
+    }
+    const auto limit = static_cast<int32_t>(std::floor(clip * largest + 0.5));
+    for (int32_t& w : weights) w = std::clamp(w, -limit, limit);
+    return weights;
+}
+
+std::vector<int64_t> sums_of_rows(const std::vector<int32_t>& weights, int64_t rows) {
+    std::vector<int64_t> sums(weights.size() / static_cast<size_t>(rows), 0);
+    for (size_t i = 0; i < weights.size(); ++i) sums[i / static_cast<size_t>(rows)] += weights[i];
+    return sums;
+}
+
+MappedLayer plan_layer(const Network& network, int index, const Architecture& architecture) {
+    const Node& node = network.nodes[static_cast<size_t>(index)];
+    const auto& op = std::get<MatVec>(node.op);
+    const Quantizer& codes = *network.values[static_cast<size_t>(node.inputs.at(0))].quantizer;
+    MappedLayer layer;
+    layer.node = index;
+    layer.name = node.name;
+    layer.kind = describe_kind(node.op);
+    layer.groups = op.groups;
+    layer.rows = op.rows();
+    layer.cols = op.out_channels / op.groups;
+    layer.positions = output_positions(network, node);
+    layer.weights = effective_weights(op, architecture.weights.clip);
+    layer.weight_sums = sums_of_rows(layer.weights, layer.rows);
+    layer.digital_bias = op.bias_codes;
+    layer.grid = choose_grid(architecture.cell, architecture.cell.bits);
+    layer.stored =
+        plan_weights(architecture.weights, architecture.cell.bits, layer.weights, binary_codes(codes), layer.name);
+    layer.input = plan_input(architecture.input, codes, layer.stored.encoding == WeightEncoding::xnor,
+                             has_padding(op.window), layer.name);
+    if (architecture.bias.place == BiasOptions::Place::rows) place_bias_in_rows(layer);
+    return layer;
+}
+
+int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+void place_on_chip(Mapping& mapping) {
+    const HierarchyOptions& chip = mapping.architecture.chip;
+    for (const MappedLayer& layer : mapping.layers) {
+        mapping.arrays += layer.array_count;
+        mapping.cycles += layer.cycles;
+    }
+    mapping.cores = chip.arrays_per_core ? ceil_divide(mapping.arrays, chip.arrays_per_core) : 0;
+    mapping.tiles = chip.cores_per_tile && mapping.cores ? ceil_divide(mapping.cores, chip.cores_per_tile) : 0;
+    if (chip.arrays_per_core && chip.cores_per_tile && chip.tiles_per_chip)
+        mapping.arrays_available = chip.arrays_per_core * chip.cores_per_tile * chip.tiles_per_chip;
+    if (mapping.arrays_available) mapping.reloads = ceil_divide(mapping.arrays, mapping.arrays_available);
+}
+
+/// Matrix products that cannot be mapped, because their weights or their inputs are real numbers.
+std::vector<int> digital_products(const Network& network) {
+    std::vector<int> nodes;
+    for (size_t i = 0; i < network.nodes.size(); ++i)
+        if (std::holds_alternative<MatVec>(network.nodes[i].op) && !is_mappable(network, network.nodes[i]))
+            nodes.push_back(static_cast<int>(i));
+    return nodes;
+}
+
+}  // namespace
+
+Mapping map_network(const Network& network, const Architecture& architecture, bool check_fit) {
+    Mapping mapping;
+    mapping.architecture = architecture;
+    mapping.digital_nodes = digital_products(network);
+    int32_t next_array = 0, next_block = 0;
+    for (size_t i = 0; i < network.nodes.size(); ++i) {
+        if (!is_mappable(network, network.nodes[i])) continue;
+        MappedLayer layer = plan_layer(network, static_cast<int>(i), architecture);
+        tile_layer(layer, architecture, next_array, next_block);
+        mapping.layers.push_back(std::move(layer));
+    }
+    if (mapping.layers.empty())
+        throw ConfigError(
+            fmt::format("network {} has no layer with integer weights and integer inputs, so nothing can "
+                        "be mapped; `bitline quantize` makes an integer network of a float one",
+                        network.name));
+    place_on_chip(mapping);
+    const std::string misfit = describe_misfit(mapping);
+    if (check_fit && !misfit.empty() && !architecture.cell.reprogrammable) throw ConfigError(misfit);
+    return mapping;
+}
+
+std::string describe_misfit(const Mapping& mapping) {
+    if (mapping.arrays_available == 0 || mapping.arrays <= mapping.arrays_available) return {};
+    std::string text = fmt::format("the network needs {} arrays, {} more than the {} of the chip",  //
+                                   mapping.arrays, mapping.arrays - mapping.arrays_available, mapping.arrays_available);
+    if (mapping.architecture.cell.reprogrammable)
+        return text + fmt::format("; its cells are reloaded {} times per pass", mapping.reloads);
+    std::vector<const MappedLayer*> layers;
+    for (const MappedLayer& layer : mapping.layers) layers.push_back(&layer);
+    std::stable_sort(layers.begin(), layers.end(),
+                     [](const auto* a, const auto* b) { return a->array_count > b->array_count; });
+    text += ", and its cells are non-volatile (cell.reprogrammable = false); largest layers:";
+    for (size_t i = 0; i < std::min<size_t>(3, layers.size()); ++i)
+        text += fmt::format("{} {} ({} arrays)", i ? "," : "", layers[i]->name, layers[i]->array_count);
+    return text;
+}
+
+}  // namespace bitline

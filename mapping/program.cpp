@@ -1,0 +1,192 @@
+#include <algorithm>
+#include <cmath>
+
+#include "core/parallel.h"
+#include "mapping/chip.h"
+
+namespace bitline {
+
+namespace {
+
+/// What writes the cells of one chip: errors and read noise where `streams` is given, none where it is null.
+struct Writer {
+    const Architecture& architecture;
+    const CellStreams* cells = nullptr;
+    const ConverterStreams* converters = nullptr;
+};
+
+void write_row(const Writer& writer, const MappedLayer& layer, uint32_t array, uint32_t row,
+               std::span<const uint16_t> levels, std::span<int32_t> g, ProgrammingReport& report) {
+    if (writer.cells)
+        program_row(writer.architecture.cell, layer.grid, *writer.cells, array, row, levels, g, report);
+    else
+        program_row_exactly(layer.grid, levels, g);
+}
+
+/// The cells of one array, row by row. With bit-line pairs the two cells of column c stand at 2c and 2c + 1.
+struct Cells {
+    size_t columns = 0, per_column = 1;
+    std::vector<int32_t> g;  // (drive rows x columns x per_column)
+};
+
+Cells write_cells(const Writer& writer, const MappedLayer& layer, const ArrayPlan& plan, ProgrammingReport& report) {
+    std::vector<uint16_t> positive, negative;
+    target_levels(layer, plan, positive, negative);
+    Cells cells;
+    cells.columns = plan.columns.size();
+    cells.per_column = static_cast<size_t>(plan.cells_per_column);
+    const size_t width = cells.columns * cells.per_column;
+    const size_t rows = positive.size() / cells.columns;
+    cells.g.resize(rows * width);
+    std::vector<uint16_t> levels(width);
+    for (size_t r = 0; r < rows; ++r) {
+        for (size_t c = 0; c < cells.columns; ++c) {
+            levels[c * cells.per_column] = positive[r * cells.columns + c];
+            if (cells.per_column == 2) levels[2 * c + 1] = negative[r * cells.columns + c];
+        }
+        write_row(writer, layer, static_cast<uint32_t>(plan.id), static_cast<uint32_t>(r), levels,
+                  std::span(cells.g).subspan(r * width, width), report);
+    }
+    return cells;
+}
+
+/// Read variances in units that put the largest at 15 bits.
+void fill_variance(const CellOptions& options, const Cells& cells, size_t first_row, kernels::Block& block) {
+    constexpr double kLargest = 32767;
+    std::vector<double> variance(block.g.size(), 0.0);
+    const size_t offset = first_row * cells.columns * cells.per_column;
+    for (size_t i = 0; i < variance.size(); ++i)
+        for (size_t k = 0; k < cells.per_column; ++k)
+            variance[i] += read_variance(options, cells.g[offset + i * cells.per_column + k]);
+    const double largest = *std::max_element(variance.begin(), variance.end());
+    if (largest == 0) return;
+    block.variance_unit = largest / kLargest;
+    block.variance.resize(variance.size());
+    for (size_t i = 0; i < variance.size(); ++i)
+        block.variance[i] = static_cast<int32_t>(std::floor(variance[i] / block.variance_unit + 0.5));
+}
+
+ChipBlock make_block(const Writer& writer, const Cells& cells, size_t first_line, size_t lines) {
+    ChipBlock block;
+    block.cells.rows = static_cast<int>(lines);
+    block.cells.cols = static_cast<int>(cells.columns);
+    block.cells.g.resize(lines * cells.columns);
+    const size_t offset = first_line * cells.columns * cells.per_column;
+    for (size_t i = 0; i < block.cells.g.size(); ++i) {
+        const size_t cell = offset + i * cells.per_column;
+        block.cells.g[i] = cells.per_column == 2 ? cells.g[cell] - cells.g[cell + 1] : cells.g[cell];
+    }
+    if (writer.cells && writer.architecture.cell.read_noise.sigma > 0)
+        fill_variance(writer.architecture.cell, cells, first_line, block.cells);
+    return block;
+}
+
+/// Whether float32 holds every sum of the block, noise included.
+bool fits_float(const kernels::Block& block, int32_t max_digit) {
+    constexpr double kFloatIntegers = 16777216, kLargestDeviate = 6.5;
+    for (int c = 0; c < block.cols; ++c) {
+        double sum = 1, variance = 0;
+        for (int r = 0; r < block.rows; ++r) {
+            const auto i = static_cast<size_t>(r) * static_cast<size_t>(block.cols) + static_cast<size_t>(c);
+            sum += std::abs(static_cast<double>(block.g[i])) * max_digit;
+            if (!block.variance.empty()) variance += static_cast<double>(block.variance[i]) * max_digit * max_digit;
+        }
+        if (sum + kLargestDeviate * std::sqrt(variance * block.variance_unit) >= kFloatIntegers) return false;
+    }
+    return true;
+}
+
+/// Which own output each column adds to, and what the digital side adds for offsets, inverted columns and G_min.
+void plan_readout(const MappedLayer& layer, const ArrayPlan& plan, ChipArray& array) {
+    for (const Column& column : plan.columns) {
+        const auto found = std::find(array.outputs.begin(), array.outputs.end(), column.output);
+        auto own = static_cast<size_t>(found - array.outputs.begin());
+        if (found == array.outputs.end()) {
+            array.outputs.push_back(column.output);
+            array.input_weight.push_back(0);
+            array.background.push_back(0);
+            if (column.output < 0) array.reference = static_cast<int32_t>(own);
+        }
+        array.readout.column_output.push_back(static_cast<int32_t>(own));
+        array.readout.column_weight.push_back(column.weight);
+        array.background[own] += column.weight;
+        // An inverted column of d-bit digits sums (2^d - 1) - digit.
+        if (column.flipped) array.input_weight[own] -= column.weight * ((int64_t{1} << column.bits) - 1);
+        // Its share of the offset: the digit of the offset in this slice.
+        const bool offset_code = layer.stored.offset != 0 && !layer.stored.reference_columns;
+        const int64_t digit = (layer.stored.offset >> column.shift) & ((int64_t{1} << column.bits) - 1);
+        if (offset_code) array.input_weight[own] -= std::abs(column.weight) * digit;
+        if (layer.stored.encoding == WeightEncoding::xnor) array.input_weight[own] = -1;
+    }
+    array.readout.outputs = static_cast<int>(array.outputs.size());
+    array.corrects_inputs = std::any_of(array.input_weight.begin(), array.input_weight.end(), [](auto w) { return w; });
+    array.corrects_background =
+        layer.grid.g_min != 0 && plan.cells_per_column == 1 && !layer.stored.reference_columns &&
+        std::any_of(array.background.begin(), array.background.end(), [](auto b) { return b != 0; });
+}
+
+ChipArray write_array(const Writer& writer, const MappedLayer& layer, const AdcRange& range, const ArrayPlan& plan,
+                      ProgrammingReport& report) {
+    const Cells cells = write_cells(writer, layer, plan, report);
+    ChipArray array;
+    array.converter =
+        make_converter(writer.architecture.adc, range, layer.grid.level_step, static_cast<int>(cells.columns),
+                       static_cast<uint32_t>(plan.id), writer.converters);
+    plan_readout(layer, plan, array);
+    const int64_t lines = drive_rows_per_row(layer);
+    const int32_t max_digit = std::max(layer.input.digit_max, -layer.input.digit_min);
+    // Rounding a lossless sum with a background needs more than the 24 bits of float32.
+    array.converter.wide = range.lossless && layer.grid.g_min != 0 && plan.cells_per_column == 1;
+    for (int64_t row = 0; row < plan.rows; row += plan.active_rows) {
+        const int64_t rows = std::min(plan.active_rows, plan.rows - row);
+        ChipBlock block =
+            make_block(writer, cells, static_cast<size_t>(row * lines), static_cast<size_t>(rows * lines));
+        block.first_row = plan.first_row + row;
+        block.rows = rows;
+        array.converter.wide = array.converter.wide || !fits_float(block.cells, max_digit);
+        kernels::active().pack(block.cells);
+        array.blocks.push_back(std::move(block));
+    }
+    return array;
+}
+
+Chip write_chip(const Writer& writer, const Mapping& mapping, const std::vector<AdcRange>& ranges) {
+    Chip chip;
+    chip.layers.resize(mapping.layers.size());
+    for (size_t l = 0; l < mapping.layers.size(); ++l) {
+        const MappedLayer& layer = mapping.layers[l];
+        std::vector<ProgrammingReport> reports(layer.arrays.size());
+        chip.layers[l].adc = ranges.at(l);
+        chip.layers[l].arrays.resize(layer.arrays.size());
+        parallel_for(static_cast<int64_t>(layer.arrays.size()), [&](int64_t i) {
+            const auto a = static_cast<size_t>(i);
+            chip.layers[l].arrays[a] = write_array(writer, layer, ranges[l], layer.arrays[a], reports[a]);
+        });
+        for (const ProgrammingReport& report : reports) chip.report += report;
+    }
+    return chip;
+}
+
+}  // namespace
+
+Chip program_nominal(const Mapping& mapping, const std::vector<AdcRange>& ranges) {
+    return write_chip({mapping.architecture, nullptr, nullptr}, mapping, ranges);
+}
+
+Chip program_ideal(const Mapping& mapping) {
+    AdcOptions lossless;
+    lossless.bits = 0;
+    std::vector<AdcRange> ranges;
+    for (const MappedLayer& layer : mapping.layers) ranges.push_back(static_range(lossless, layer.bounds));
+    return program_nominal(mapping, ranges);
+}
+
+Chip program(const Mapping& mapping, const std::vector<AdcRange>& ranges, uint64_t seed, uint32_t trial) {
+    const CellStreams cells = cell_streams(seed, trial);
+    const ConverterStreams converters = converter_streams(seed, trial);
+    Chip chip = write_chip({mapping.architecture, &cells, &converters}, mapping, ranges);
+    chip.read_noise = stream_key(seed, trial, Purpose::read_noise);
+    return chip;
+}
+
+}  // namespace bitline

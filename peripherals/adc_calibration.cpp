@@ -1,0 +1,127 @@
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "peripherals/adc.h"
+
+namespace bitline {
+
+namespace {
+
+/// What each bin weighs in the squared error of the layer's output.
+struct WeightedSums {
+    std::vector<double> level;   // (bins) level sum at the centre
+    std::vector<double> weight;  // (bins), only bins that were seen
+    double total = 0;
+};
+
+WeightedSums weigh(const SumHistogram& histogram) {
+    WeightedSums sums;
+    for (int64_t bin = 0; bin < histogram.bins; ++bin) {
+        double weight = 0;
+        for (int k = 0; k < histogram.classes; ++k)
+            weight +=
+                std::ldexp(static_cast<double>(histogram.count[static_cast<size_t>(k * histogram.bins + bin)]), 2 * k);
+        if (weight == 0) continue;
+        const double centre = 0.5 * static_cast<double>(histogram.width - 1);
+        sums.level.push_back(static_cast<double>(histogram.low + bin * histogram.width) + centre);
+        sums.weight.push_back(weight);
+        sums.total += weight;
+    }
+    return sums;
+}
+
+double squared_error(const WeightedSums& sums, double step, double lo, double hi) {
+    double error = 0;
+    for (size_t i = 0; i < sums.level.size(); ++i) {
+        const double code = std::clamp(std::nearbyint(sums.level[i] / step), lo, hi);
+        const double difference = code * step - sums.level[i];
+        error += sums.weight[i] * difference * difference;
+    }
+    return error;
+}
+
+/// Steps from the one that covers everything down to one level, and every whole number of levels between.
+std::vector<double> candidate_steps(double largest) {
+    std::vector<double> steps{1.0};
+    for (double step = largest; step > 1.0; step *= 0.97) steps.push_back(step);
+    for (double step = 2; step < largest && step < 64; ++step) steps.push_back(step);
+    std::sort(steps.begin(), steps.end(), std::greater<>());
+    return steps;
+}
+
+/// Level sums below which the given share of the weight lies; 0 gives the smallest one seen.
+double quantile(const WeightedSums& sums, double share) {
+    double below = 0;
+    for (size_t i = 0; i < sums.level.size(); ++i) {
+        below += sums.weight[i];
+        if (below > share * sums.total) return sums.level[i];
+    }
+    return sums.level.back();
+}
+
+AdcRange least_squares_range(const WeightedSums& sums, const SumBounds& bounds, AdcRange range) {
+    const double codes = range.hi - range.lo;
+    const bool with_sign = bounds.low < 0;
+    const double reach = static_cast<double>(std::max(bounds.high, -bounds.low));
+    std::vector<double> starts{0.0};
+    if (!with_sign)
+        for (double share : {0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2}) starts.push_back(quantile(sums, share));
+    AdcRange best = range;
+    double least = -1;
+    for (double step : candidate_steps(std::max(1.0, reach / std::max(1, range.hi)))) {
+        for (double start : starts) {
+            const double lo = with_sign ? range.lo : std::floor(start / step);
+            const double error = squared_error(sums, step, lo, lo + codes);
+            if (least >= 0 && error >= least) continue;
+            least = error;
+            best.step = step;
+            best.lo = static_cast<int32_t>(lo);
+            best.hi = static_cast<int32_t>(lo + codes);
+        }
+    }
+    return best;
+}
+
+AdcRange percentile_range(const WeightedSums& sums, const SumBounds& bounds, double percentile, AdcRange range) {
+    const double outside = 1 - percentile / 100;
+    if (bounds.low < 0) {
+        const double reach = std::max(-quantile(sums, outside / 2), quantile(sums, 1 - outside / 2));
+        range.step = std::max(1.0, reach / std::max(1, range.hi));
+        return range;
+    }
+    const double low = quantile(sums, outside / 2), high = quantile(sums, 1 - outside / 2);
+    range.step = std::max(1.0, (high - low) / range.hi);
+    range.lo = static_cast<int32_t>(std::floor(low / range.step));
+    range.hi += range.lo;
+    return range;
+}
+
+/// A sense amplifier decides at the mean and counts as the mean distance from it.
+AdcRange sense_range(const WeightedSums& sums, const SumBounds& bounds, AdcRange range) {
+    double mean = 0, distance = 0;
+    if (bounds.low >= 0) {
+        for (size_t i = 0; i < sums.level.size(); ++i) mean += sums.weight[i] * sums.level[i];
+        mean /= sums.total;
+    }
+    for (size_t i = 0; i < sums.level.size(); ++i) distance += sums.weight[i] * std::abs(sums.level[i] - mean);
+    range.threshold = mean;
+    range.step = std::max(distance / sums.total, 1e-3);
+    return range;
+}
+
+}  // namespace
+
+AdcRange calibrated_range(const AdcOptions& options, const SumBounds& bounds, const SumHistogram& histogram) {
+    AdcOptions uncalibrated = options;
+    uncalibrated.range = AdcOptions::Range::lossless;
+    AdcRange range = static_range(uncalibrated, bounds);
+    const bool mse = options.calibration == AdcOptions::Calibration::mse;
+    const WeightedSums sums = weigh(histogram);
+    range.policy = mse ? "calibrated (mse)" : "calibrated (percentile)";
+    if (range.lossless || sums.level.empty()) return range;
+    if (range.one_bit) return sense_range(sums, bounds, range);
+    return mse ? least_squares_range(sums, bounds, range) : percentile_range(sums, bounds, options.percentile, range);
+}
+
+}  // namespace bitline
