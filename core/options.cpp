@@ -116,6 +116,18 @@ int suffix_power(const OptionText& option, const std::string& suffix, const Unit
                                            known.empty() ? "" : " with one of the units " + known));
 }
 
+/// The paths after all sections that lead to them.
+std::vector<std::string> with_sections(const std::vector<std::string>& paths) {
+    std::vector<std::string> names;
+    for (const std::string& path : paths) {
+        for (size_t dot = path.find('.'); dot != std::string::npos; dot = path.find('.', dot + 1)) {
+            names.push_back(path.substr(0, dot));
+        }
+    }
+    names.insert(names.end(), paths.begin(), paths.end());
+    return names;
+}
+
 }  // namespace
 
 std::string nearest_name(const std::string& name, const std::vector<std::string>& candidates) {
@@ -289,7 +301,9 @@ ConfigError unknown_key_error(const OptionText& option, const std::vector<std::s
     for (const std::string& path : paths) {
         if (option.path.rfind(path + ".", 0) == 0) return option_error(option, path + " takes a value, not a section");
     }
-    return option_error(option, prefix + "no such key; nearest is " + nearest_name(option.path, paths));
+    const bool names_section = option.kind != OptionText::Kind::plain && option.kind != OptionText::Kind::quoted;
+    const std::string nearest = nearest_name(option.path, names_section ? with_sections(paths) : paths);
+    return option_error(option, prefix + "no such key; nearest is " + nearest);
 }
 
 const OptionText* OptionOrigins::latest(const std::vector<std::string>& paths) const {

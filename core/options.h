@@ -169,7 +169,8 @@ template <class T, class Access>
 Field<T> real_field(const std::string& path, Access access, Range range, const Unit& unit, const std::string& meaning) {
     Field<T> field = base_field<T>(path, access, meaning);
     field.type = unit.name.empty() ? "number" : "number, " + unit.name;
-    field.range = range.relation(path);
+    field.range =
+        range.relation(path) + (unit.suffixes.empty() || unit.suffixes[0].first != unit.name ? "" : " " + unit.name);
     for (const auto& [suffix, power] : unit.suffixes) {
         if (suffix != unit.name)
             field.type += (field.type.find("(also") == std::string::npos ? " (also " : ", ") + suffix;

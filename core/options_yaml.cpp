@@ -97,7 +97,7 @@ class Collector : public YAML::EventHandler {
             OptionText option;
             option.kind = OptionText::Kind::section;
             option.path = ended.prefix.substr(0, ended.prefix.size() - 1);
-            option.where = fmt::format("{}:{}", origin_, lines_[option.path]);
+            option.where = where_of(option.path);
             options.push_back(option);
         }
         sections_.back().key.reset();
@@ -112,6 +112,8 @@ class Collector : public YAML::EventHandler {
 
     std::string where(const YAML::Mark& mark) const { return fmt::format("{}:{}", origin_, mark.line + 1); }
 
+    std::string where_of(const std::string& path) const { return fmt::format("{}:{}", origin_, lines_.at(path)); }
+
     void refuse_tag(const YAML::Mark& mark, const std::string& tag) const {
         if (tag.empty() || tag == "?" || tag == "!") return;
         throw ConfigError(where(mark) + ": tags (" + printable(tag) + ") are not read; write the plain value");
@@ -119,12 +121,16 @@ class Collector : public YAML::EventHandler {
 
     void take_scalar(const YAML::Mark& mark, const std::string& value, OptionText::Kind kind) {
         if (sections_.empty()) {
-            if (kind == OptionText::Kind::null) throw FormatError(origin_ + ": holds no keys");
+            if (kind == OptionText::Kind::null)
+                throw FormatError(origin_ + ": holds no keys; expected YAML such as adc: {bits: 8}");
             throw FormatError(where(mark) + ": expected a map of keys, such as adc.bits or adc: {bits: 8}");
         }
         Section& section = sections_.back();
         if (section.key) {
-            options.push_back({kind, section.prefix + *section.key, value, where(mark), false});
+            const std::string path = section.prefix + *section.key;
+            // The mark of a missing value is that of the next token: the key's line is meant.
+            const bool missing = kind == OptionText::Kind::null;
+            options.push_back({kind, path, value, missing ? where_of(path) : where(mark), false});
             section.key.reset();
             return;
         }
@@ -162,14 +168,15 @@ std::vector<OptionText> read_yaml_options(const std::string& yaml, const std::st
     require_plain_text(yaml, origin);
     Collector collector(origin);
     try {
-        std::istringstream stream(yaml);
+        // Without its blank end: yaml-cpp takes a quote that is never closed for complete where a newline follows.
+        std::istringstream stream(yaml.substr(0, yaml.find_last_not_of(" \t\r\n") + 1));
         YAML::Parser parser(stream);
         while (parser.HandleNextDocument(collector)) {
         }
     } catch (const YAML::Exception& error) {
         throw FormatError(fmt::format("{}:{}: {}", origin, error.mark.line + 1, printable(error.msg)));
     }
-    if (collector.options.empty()) throw FormatError(origin + ": holds no keys");
+    if (collector.options.empty()) throw FormatError(origin + ": holds no keys; expected YAML such as adc: {bits: 8}");
     return collector.options;
 }
 
