@@ -5,12 +5,18 @@
 #include <cstdlib>
 
 #include "core/error.h"
+#include "core/kernels/avx2_kernel.h"
 #include "core/kernels/scalar.h"
 
 namespace bitline::kernels {
 
 const std::vector<const Kernel*>& all() {
-    static const std::vector<const Kernel*> table = {&kScalar};
+    static const std::vector<const Kernel*> table = {
+#if defined(__x86_64__)
+        &kAvx2,
+#endif
+        &kScalar,
+    };
     return table;
 }
 

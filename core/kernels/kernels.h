@@ -30,7 +30,7 @@ struct Converter {
     std::vector<double> offset;    // (cols), codes
     int32_t lo = 0, hi = 0;
     bool one_bit = false;
-    bool wide = false;             // compute t in double
+    bool wide = false;  // compute t in double
 };
 
 /// The digital side: output[column_output[c]] += code * column_weight[c] * cycle_weight[cycle].
@@ -42,7 +42,7 @@ struct Readout {
 
 /// Input digits of many vectors. A vector is one (sample, output position).
 struct Drive {
-    const int16_t* digits = nullptr;        // (vectors x cycles x rows), |digit| <= 255
+    const int16_t* digits = nullptr;  // (vectors x cycles x rows), |digit| <= 255
     int vectors = 0, cycles = 0;
     const int64_t* cycle_weight = nullptr;  // (cycles), significance of each cycle's digit
     const uint32_t* sample = nullptr;       // (vectors), index in the data set; with noise only
@@ -59,7 +59,7 @@ struct Noise {
 
 struct Kernel {
     const char* name;
-    const char* needs;     // processor features, in words
+    const char* needs;  // processor features, in words
     bool (*available)();
 
     /// Fills block.packed. Called once after g and variance are set.

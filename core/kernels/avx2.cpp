@@ -1,0 +1,394 @@
+// Compiled with -mavx2: intrinsics and raw pointers only (see README.md).
+
+#include "core/kernels/avx2.h"
+
+#if defined(__AVX2__)
+
+#include <string.h>
+
+#include "core/kernels/avx2_random.h"
+
+namespace bitline::kernels::avx2 {
+
+namespace {
+
+__m256i load(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
+void store(void* to, __m256i value) { _mm256_storeu_si256(static_cast<__m256i*>(to), value); }
+__m256i load_four(const int32_t* from) {
+    return _mm256_cvtepi32_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
+
+/// What a group of digit rows gives in one tile of columns.
+template <class Number>
+struct Tile {
+    alignas(32) Number at[kGroup][kTile];
+};
+
+/// The digit rows of a group; where fewer are left than a group holds, the last one stands in for the rest.
+struct Group {
+    const int16_t* rows[kGroup];
+    Group(const int16_t* first, int64_t row_size, int count) {
+        for (int i = 0; i < kGroup; ++i) rows[i] = first + row_size * (i < count ? i : count - 1);
+    }
+};
+
+struct Sums {
+    __m256i low[kGroup], high[kGroup];  // columns 0 .. 7 and 8 .. 15
+};
+
+inline void add_products(Sums& sums, const int16_t* pair_strip, const __m256i* digits) {
+    const __m256i low = load(pair_strip), high = load(pair_strip + kTile);
+#pragma GCC unroll 4
+    for (int i = 0; i < kGroup; ++i) {
+        sums.low[i] = _mm256_add_epi32(sums.low[i], _mm256_madd_epi16(digits[i], low));
+        sums.high[i] = _mm256_add_epi32(sums.high[i], _mm256_madd_epi16(digits[i], high));
+    }
+}
+
+/// Sums of digit * number over rows first .. last - 1 of a strip, modulo 2^32; `first` is even.
+inline Sums multiply(const int16_t* strip, const Group& group, int first, int last) {
+    Sums sums;
+    __m256i digits[kGroup];
+    for (int i = 0; i < kGroup; ++i) sums.low[i] = sums.high[i] = _mm256_setzero_si256();
+    int row = first;
+    for (; row + 1 < last; row += 2) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kGroup; ++i) {
+            int32_t pair;
+            memcpy(&pair, group.rows[i] + row, sizeof pair);
+            digits[i] = _mm256_set1_epi32(pair);
+        }
+        add_products(sums, strip + int64_t(row) * kTile, digits);
+    }
+    if (row < last) {
+        for (int i = 0; i < kGroup; ++i) digits[i] = _mm256_set1_epi32(uint16_t(group.rows[i][row]));
+        add_products(sums, strip + int64_t(row) * kTile, digits);
+    }
+    return sums;
+}
+
+const int16_t* conductance_strip(const Strips& strips, int tile, int limb) {
+    return strips.g + (size_t(tile) * strips.limbs + limb) * strips.strip_size;
+}
+
+void sums_32(const Strips& strips, int tile, const Group& group, Tile<int32_t>& out) {
+    const Sums low = multiply(conductance_strip(strips, tile, 0), group, 0, strips.rows);
+    for (int i = 0; i < kGroup; ++i) {
+        store(&out.at[i][0], low.low[i]);
+        store(&out.at[i][8], low.high[i]);
+    }
+    if (strips.limbs == 1) return;
+    const Sums high = multiply(conductance_strip(strips, tile, 1), group, 0, strips.rows);
+    for (int i = 0; i < kGroup; ++i) {
+        store(&out.at[i][0], _mm256_add_epi32(load(&out.at[i][0]), _mm256_slli_epi32(high.low[i], kLimbBits)));
+        store(&out.at[i][8], _mm256_add_epi32(load(&out.at[i][8]), _mm256_slli_epi32(high.high[i], kLimbBits)));
+    }
+}
+
+void add_scaled(double* to, __m256i sums, __m256d factor) {
+    const __m256d low = _mm256_cvtepi32_pd(_mm256_castsi256_si128(sums));
+    const __m256d high = _mm256_cvtepi32_pd(_mm256_extracti128_si256(sums, 1));
+    _mm256_store_pd(to, _mm256_add_pd(_mm256_load_pd(to), _mm256_mul_pd(low, factor)));
+    _mm256_store_pd(to + 4, _mm256_add_pd(_mm256_load_pd(to + 4), _mm256_mul_pd(high, factor)));
+}
+
+/// out += factor * sums over all rows, taken in chunks whose sums fit in 32 bits. Exact below 2^53.
+void add_in_chunks(const int16_t* strip, const Group& group, int rows, int chunk_rows, double factor,
+                   Tile<double>& out) {
+    const __m256d scale = _mm256_set1_pd(factor);
+    for (int first = 0; first < rows; first += chunk_rows) {
+        const Sums sums = multiply(strip, group, first, rows - first < chunk_rows ? rows : first + chunk_rows);
+        for (int i = 0; i < kGroup; ++i) {
+            add_scaled(&out.at[i][0], sums.low[i], scale);
+            add_scaled(&out.at[i][8], sums.high[i], scale);
+        }
+    }
+}
+
+void sums_64(const Strips& strips, const Digits& digits, int tile, const Group& group, Tile<double>& out) {
+    memset(&out, 0, sizeof out);
+    double factor = 1;
+    for (int limb = 0; limb < strips.limbs; ++limb, factor *= 1 << kLimbBits) {
+        add_in_chunks(conductance_strip(strips, tile, limb), group, strips.rows, digits.chunk_rows, factor, out);
+    }
+}
+
+// ------------------------------------------------------------------------------------------------ noise
+
+void square_digits(const int16_t* digits, int64_t count, const NoiseSource& noise) {
+    for (int64_t i = 0; i < count; ++i) {
+        const int32_t square = int32_t(digits[i]) * digits[i];
+        noise.squares[0][i] = int16_t(square & ((1 << kSquareLimbBits) - 1));
+        if (noise.square_limbs == 2) noise.squares[1][i] = int16_t(square >> kSquareLimbBits);
+    }
+}
+
+/// V of a group: `first` is its first digit row, counted from the first one of the pass.
+void variances(const Strips& strips, const NoiseSource& noise, int tile, const Group& group, int64_t first, int count,
+               Tile<double>& out) {
+    const int16_t* strip = strips.variance + size_t(tile) * strips.strip_size;
+    memset(&out, 0, sizeof out);
+    if (noise.square_limbs == 0) {
+        add_in_chunks(strip, group, strips.rows, noise.chunk_rows, 1, out);
+        return;
+    }
+    double factor = 1;
+    for (int limb = 0; limb < noise.square_limbs; ++limb, factor *= 1 << kSquareLimbBits) {
+        const Group squares(noise.squares[limb] + first * strips.rows, strips.rows, count);
+        add_in_chunks(strip, squares, strips.rows, noise.chunk_rows, factor, out);
+    }
+}
+
+/// sqrt(V * unit) * z of four columns.
+__m256d deviate(const double* variances, __m256d unit, __m128 z) {
+    return _mm256_mul_pd(_mm256_sqrt_pd(_mm256_mul_pd(_mm256_load_pd(variances), unit)), _mm256_cvtps_pd(z));
+}
+
+void add_deviates(int32_t* sums, const double* variances, __m256d unit, __m256 z) {
+    const __m128i low = _mm256_cvtpd_epi32(deviate(variances, unit, _mm256_castps256_ps128(z)));
+    const __m128i high = _mm256_cvtpd_epi32(deviate(variances + 4, unit, _mm256_extractf128_ps(z, 1)));
+    store(sums, _mm256_add_epi32(load(sums), _mm256_set_m128i(high, low)));
+}
+
+void add_deviates(double* sums, const double* variances, __m256d unit, __m256 z) {
+    constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    const __m256d low = _mm256_round_pd(deviate(variances, unit, _mm256_castps256_ps128(z)), kNearest);
+    const __m256d high = _mm256_round_pd(deviate(variances + 4, unit, _mm256_extractf128_ps(z, 1)), kNearest);
+    _mm256_store_pd(sums, _mm256_add_pd(_mm256_load_pd(sums), low));
+    _mm256_store_pd(sums + 4, _mm256_add_pd(_mm256_load_pd(sums + 4), high));
+}
+
+/// Where a digit row stands.
+struct Place {
+    int vector, cycle;
+};
+
+template <class Number>
+void add_noise(const NoiseSource& noise, const RoundKeys& keys, uint32_t counters_per_cycle, int tile, Place place,
+               const double* variances, Number* sums) {
+    const uint32_t first = uint32_t(place.cycle) * counters_per_cycle + uint32_t(tile) * (kTile / 4);
+    const Bits16 bits = philox16(keys, first, noise.position[place.vector], noise.sample[place.vector], noise.block);
+    const __m256d unit = _mm256_set1_pd(noise.variance_unit);
+    add_deviates(sums, variances, unit, gaussian8(bits.low, noise.table));
+    add_deviates(sums + 8, variances + 8, unit, gaussian8(bits.high, noise.table));
+}
+
+// ------------------------------------------------------------------------------------------------ conversion
+
+struct Codes {
+    alignas(32) int32_t at[kTile];
+};
+
+/// Eight columns in float32; returns how many were clipped.
+int convert_eight(const Converters& converters, int col, const int32_t* sums, int32_t* codes) {
+    const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(load(sums)), _mm256_loadu_ps(converters.step32 + col));
+    const __m256 t = _mm256_add_ps(scaled, _mm256_loadu_ps(converters.offset32 + col));
+    if (converters.one_bit) {
+        const __m256i mask = _mm256_castps_si256(_mm256_cmp_ps(t, _mm256_setzero_ps(), _CMP_GE_OQ));
+        store(codes, _mm256_sub_epi32(_mm256_and_si256(mask, _mm256_set1_epi32(2)), _mm256_set1_epi32(1)));
+        return 0;
+    }
+    const __m256 rounded = _mm256_round_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const __m256 bounded = _mm256_min_ps(_mm256_max_ps(rounded, _mm256_set1_ps(float(converters.lo))),
+                                         _mm256_set1_ps(float(converters.hi)));
+    store(codes, _mm256_cvtps_epi32(bounded));
+    return __builtin_popcount(unsigned(_mm256_movemask_ps(_mm256_cmp_ps(rounded, bounded, _CMP_NEQ_OQ))));
+}
+
+/// Four columns in double.
+int convert_four(const Converters& converters, int col, __m256d sums, int32_t* codes) {
+    const __m256d scaled = _mm256_mul_pd(sums, _mm256_loadu_pd(converters.step64 + col));
+    const __m256d t = _mm256_add_pd(scaled, _mm256_loadu_pd(converters.offset64 + col));
+    __m256d code;
+    int clipped = 0;
+    if (converters.one_bit) {
+        const __m256d mask = _mm256_cmp_pd(t, _mm256_setzero_pd(), _CMP_GE_OQ);
+        code = _mm256_blendv_pd(_mm256_set1_pd(-1), _mm256_set1_pd(1), mask);
+    } else {
+        const __m256d rounded = _mm256_round_pd(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        code = _mm256_min_pd(_mm256_max_pd(rounded, _mm256_set1_pd(converters.lo)), _mm256_set1_pd(converters.hi));
+        clipped = __builtin_popcount(unsigned(_mm256_movemask_pd(_mm256_cmp_pd(rounded, code, _CMP_NEQ_OQ))));
+    }
+    _mm_store_si128(reinterpret_cast<__m128i*>(codes), _mm256_cvtpd_epi32(code));
+    return clipped;
+}
+
+int convert_row(const Converters& converters, int col, const int32_t* sums, Codes& codes) {
+    return convert_eight(converters, col, sums, codes.at) + convert_eight(converters, col + 8, sums + 8, codes.at + 8);
+}
+
+int convert_row(const Converters& converters, int col, const double* sums, Codes& codes) {
+    int clipped = 0;
+    for (int i = 0; i < kTile; i += 4) {
+        clipped += convert_four(converters, col + i, _mm256_load_pd(sums + i), codes.at + i);
+    }
+    return clipped;
+}
+
+/// Codes of one vector in one tile, weighted and added up over its cycles.
+struct Totals {
+    __m256i at[kTile / 4];
+    void clear() {
+        for (__m256i& four : at) four = _mm256_setzero_si256();
+    }
+    void add(const Codes& codes, int64_t cycle_weight) {
+        const __m256i weight = _mm256_set1_epi64x(cycle_weight);
+        for (int i = 0; i < kTile / 4; ++i) {
+            at[i] = _mm256_add_epi64(at[i], _mm256_mul_epi32(load_four(codes.at + 4 * i), weight));
+        }
+    }
+};
+
+/// Adds to the outputs; neighbouring columns of one output are added up first, which spares waiting for the stores.
+void read_out(const Output& output, int first_col, int cols, const Totals& totals, int64_t* acc) {
+    alignas(32) int64_t total[kTile];
+    for (int i = 0; i < kTile / 4; ++i) store(total + 4 * i, totals.at[i]);
+    const int32_t* to = output.column_output + first_col;
+    const int64_t* weight = output.column_weight + first_col;
+    int64_t sum = 0;
+    for (int i = 0; i < cols; ++i) {
+        sum += total[i] * weight[i];
+        if (i + 1 < cols && to[i + 1] == to[i]) continue;
+        acc[to[i]] += sum;
+        sum = 0;
+    }
+}
+
+// ------------------------------------------------------------------------------------------------ passes
+
+/// Everything that one call shares.
+struct Conversion {
+    const Strips& strips;
+    const Digits& digits;
+    const Converters& converters;
+    const Output& output;
+    const NoiseSource& noise;
+    RoundKeys keys;
+    uint32_t counters_per_cycle;
+};
+
+void group_sums(const Strips& strips, const Digits&, int tile, const Group& group, Tile<int32_t>& out) {
+    sums_32(strips, tile, group, out);
+}
+
+void group_sums(const Strips& strips, const Digits& digits, int tile, const Group& group, Tile<double>& out) {
+    if (!digits.sums_fit_32) return sums_64(strips, digits, tile, group, out);
+    Tile<int32_t> narrow;
+    sums_32(strips, tile, group, narrow);
+    for (int i = 0; i < kGroup; ++i) {
+        for (int col = 0; col < kTile; ++col) out.at[i][col] = narrow.at[i][col];
+    }
+}
+
+/// One tile of columns for vectors first .. last - 1. Number: the type that holds S.
+template <class Number>
+int64_t convert_tile(const Conversion& all, int tile, int first, int last) {
+    const int cycles = all.digits.cycles, rows = all.strips.rows, col = tile * kTile;
+    const int cols = all.strips.cols - col < kTile ? all.strips.cols - col : kTile;
+    const int64_t digit_rows = int64_t(last - first) * cycles;
+    const int16_t* digits = all.digits.digits + int64_t(first) * cycles * rows;
+    Place place{first, 0};
+    Totals totals;
+    totals.clear();
+    int64_t clipped = 0;
+    for (int64_t done = 0; done < digit_rows; done += kGroup) {
+        const int count = digit_rows - done < kGroup ? int(digit_rows - done) : kGroup;
+        const Group group(digits + done * rows, rows, count);
+        Tile<Number> sums;
+        Tile<double> variance;
+        group_sums(all.strips, all.digits, tile, group, sums);
+        if (all.noise.on) variances(all.strips, all.noise, tile, group, done, count, variance);
+        for (int i = 0; i < count; ++i) {
+            if (all.noise.on) {
+                add_noise(all.noise, all.keys, all.counters_per_cycle, tile, place, variance.at[i], sums.at[i]);
+            }
+            Codes codes;
+            clipped += convert_row(all.converters, col, sums.at[i], codes);
+            totals.add(codes, all.output.cycle_weight[place.cycle]);
+            if (++place.cycle < cycles) continue;
+            read_out(all.output, col, cols, totals, all.output.acc + int64_t(place.vector) * all.output.outputs);
+            totals.clear();
+            place = {place.vector + 1, 0};
+        }
+    }
+    return clipped;
+}
+
+/// S of one tile of columns for vectors first .. last - 1.
+template <class Number>
+void write_tile(const Strips& strips, const Digits& digits, int tile, int first, int last, int64_t* out) {
+    const int col = tile * kTile, cols = strips.cols - col < kTile ? strips.cols - col : kTile;
+    const int64_t end = int64_t(last) * digits.cycles;
+    for (int64_t row = int64_t(first) * digits.cycles; row < end; row += kGroup) {
+        const int count = end - row < kGroup ? int(end - row) : kGroup;
+        Tile<Number> tile_sums;
+        group_sums(strips, digits, tile, Group(digits.digits + row * strips.rows, strips.rows, count), tile_sums);
+        for (int i = 0; i < count; ++i) {
+            int64_t* to = out + (row + i) * strips.cols + col;
+            for (int c = 0; c < cols; ++c) to[c] = int64_t(tile_sums.at[i][c]);
+        }
+    }
+}
+
+int last_of_pass(const Digits& digits, int first) {
+    return digits.vectors - first < digits.vectors_per_pass ? digits.vectors : first + digits.vectors_per_pass;
+}
+
+}  // namespace
+
+DigitRange digit_range(const int16_t* digits, size_t count) {
+    DigitRange range;
+    for (size_t i = 0; i < count; ++i) {
+        range.smallest = digits[i] < range.smallest ? digits[i] : range.smallest;
+        range.largest = digits[i] > range.largest ? digits[i] : range.largest;
+    }
+    return range;
+}
+
+int64_t convert(const Strips& strips, const Digits& digits, const Converters& converters, const Output& output,
+                const NoiseSource& noise) {
+    const Conversion all{
+        strips, digits, converters, output, noise, round_keys(noise.k0, noise.k1), (uint32_t(strips.cols) + 3) / 4};
+    int64_t clipped = 0;
+    for (int first = 0, last = 0; first < digits.vectors; first = last) {
+        last = last_of_pass(digits, first);
+        if (noise.on && noise.square_limbs > 0) {
+            const int64_t row_size = int64_t(digits.cycles) * strips.rows;
+            square_digits(digits.digits + first * row_size, (last - first) * row_size, noise);
+        }
+        for (int tile = 0; tile < strips.tiles; ++tile) {
+            clipped += converters.wide ? convert_tile<double>(all, tile, first, last)
+                                       : convert_tile<int32_t>(all, tile, first, last);
+        }
+    }
+    return clipped;
+}
+
+void sums(const Strips& strips, const Digits& digits, int64_t* out) {
+    for (int first = 0, last = 0; first < digits.vectors; first = last) {
+        last = last_of_pass(digits, first);
+        for (int tile = 0; tile < strips.tiles; ++tile) {
+            if (digits.sums_fit_32) {
+                write_tile<int32_t>(strips, digits, tile, first, last, out);
+            } else {
+                write_tile<double>(strips, digits, tile, first, last, out);
+            }
+        }
+    }
+}
+
+void gaussians(uint32_t k0, uint32_t k1, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3,
+               const GaussianSegment* table, size_t n, float* out) {
+    const RoundKeys keys = round_keys(k0, k1);
+    for (size_t i = 0; i < n; i += kTile, first += kTile / 4) {
+        const Bits16 bits = philox16(keys, first, c1, c2, c3);
+        alignas(32) float z[kTile];
+        _mm256_store_ps(z, gaussian8(bits.low, table));
+        _mm256_store_ps(z + 8, gaussian8(bits.high, table));
+        memcpy(out + i, z, sizeof(float) * (n - i < size_t(kTile) ? n - i : size_t(kTile)));
+    }
+}
+
+}  // namespace bitline::kernels::avx2
+
+#endif

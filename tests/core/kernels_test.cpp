@@ -1,0 +1,459 @@
+// Every kernel against the scalar one, to the bit, and the scalar one against its own definition.
+
+#include "core/kernels/kernels.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/random/uniform_int_distribution.hpp>
+#include <boost/random/uniform_real_distribution.hpp>
+#include <cmath>
+#include <cstdlib>
+
+#include "core/error.h"
+
+namespace bitline::kernels {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+const std::vector<int> kAwkward = {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129};
+
+std::vector<const Kernel*> available_kernels() {
+    std::vector<const Kernel*> kernels;
+    for (const Kernel* kernel : all()) {
+        if (kernel->available()) kernels.push_back(kernel);
+    }
+    return kernels;
+}
+
+const Kernel& scalar() { return *all().back(); }
+
+/// What a random problem looks like.
+struct Shape {
+    int rows = 8, cols = 8, vectors = 3, cycles = 4;
+    int32_t largest_g = 1 << 14;
+    int smallest_digit = 0, largest_digit = 1;
+    int adc_bits = 8;
+    bool one_bit = false, wide = false, noisy = false, shared_outputs = true;
+    double variance_unit = 0.01;
+};
+
+struct Problem {
+    Block block;
+    Converter converter;
+    Readout readout;
+    std::vector<int16_t> digits;
+    std::vector<int64_t> cycle_weight;
+    std::vector<uint32_t> sample, position;
+    Drive drive;
+    Noise noise{{0x12345678, 0x9abcdef0}, 77};
+    bool noisy = false;
+};
+
+class Source {
+ public:
+    explicit Source(uint32_t number) : engine_(stream_key(number, 0, Purpose::test), 0, 0, 0) {}
+    int64_t integer(int64_t lo, int64_t hi) {
+        return boost::random::uniform_int_distribution<int64_t>(lo, hi)(engine_);
+    }
+    double real(double lo, double hi) { return boost::random::uniform_real_distribution<double>(lo, hi)(engine_); }
+
+ private:
+    PhiloxEngine engine_;
+};
+
+void fill_block(const Shape& shape, Source& source, Block& block) {
+    block.rows = shape.rows;
+    block.cols = shape.cols;
+    block.variance_unit = shape.variance_unit;
+    for (int i = 0; i < shape.rows * shape.cols; ++i) {
+        block.g.push_back(int32_t(source.integer(-int64_t(shape.largest_g), shape.largest_g)));
+        if (shape.noisy) block.variance.push_back(int32_t(source.integer(0, 32767)));
+    }
+    if (shape.noisy) block.variance[0] = 0;
+}
+
+/// Codes that are often ties, often clipped, and sometimes neither.
+void fill_converter(const Shape& shape, Source& source, Converter& converter) {
+    const int64_t range = int64_t(1) << shape.adc_bits;
+    converter.lo = int32_t(source.integer(-range, 0));
+    converter.hi = int32_t(converter.lo + range - 1);
+    converter.one_bit = shape.one_bit;
+    converter.wide = shape.wide;
+    const double typical = std::sqrt(double(shape.rows)) * shape.largest_g * std::max(1, shape.largest_digit);
+    for (int col = 0; col < shape.cols; ++col) {
+        const double step = double(range) / typical * source.real(0.2, 0.8);
+        converter.inv_step.push_back(col % 3 == 0 ? std::exp2(std::floor(std::log2(step))) : step);
+        converter.offset.push_back(col % 2 == 0 ? 0.5 * double(source.integer(-4, 4)) : source.real(-3, 3));
+    }
+}
+
+void fill_readout(const Shape& shape, Source& source, Readout& readout) {
+    readout.outputs = shape.shared_outputs ? (shape.cols + 3) / 4 : shape.cols;
+    for (int col = 0; col < shape.cols; ++col) {
+        const int output = shape.shared_outputs ? int(source.integer(0, readout.outputs - 1)) : col;
+        readout.column_output.push_back(col % 5 == 4 ? readout.column_output.back() : output);
+        readout.column_weight.push_back(source.integer(-1, 1) * (int64_t(1) << source.integer(0, 20)));
+    }
+}
+
+void fill_drive(const Shape& shape, Source& source, Problem& problem) {
+    for (int64_t i = 0; i < int64_t(shape.vectors) * shape.cycles * shape.rows; ++i) {
+        problem.digits.push_back(int16_t(source.integer(shape.smallest_digit, shape.largest_digit)));
+    }
+    for (int cycle = 0; cycle < shape.cycles; ++cycle) problem.cycle_weight.push_back(int64_t(1) << cycle);
+    problem.cycle_weight.back() *= -1;
+    for (int vector = 0; vector < shape.vectors; ++vector) {
+        problem.sample.push_back(uint32_t(source.integer(0, 0xFFFFFFFF)));
+        problem.position.push_back(uint32_t(vector % 7));
+    }
+    problem.drive = {problem.digits.data(),       shape.vectors,         shape.cycles,
+                     problem.cycle_weight.data(), problem.sample.data(), problem.position.data()};
+}
+
+std::unique_ptr<Problem> make_problem(const Shape& shape, uint32_t number) {
+    Source source(number);
+    auto problem = std::make_unique<Problem>();
+    fill_block(shape, source, problem->block);
+    fill_converter(shape, source, problem->converter);
+    fill_readout(shape, source, problem->readout);
+    fill_drive(shape, source, *problem);
+    problem->noisy = shape.noisy;
+    return problem;
+}
+
+struct Result {
+    std::vector<int64_t> acc;
+    int64_t clipped = 0;
+    bool operator==(const Result&) const = default;
+};
+
+Result convert(const Kernel& kernel, Problem& problem) {
+    kernel.pack(problem.block);
+    Result result;
+    result.acc.assign(size_t(problem.drive.vectors) * problem.readout.outputs, 5);  // added to, not overwritten
+    result.clipped = kernel.convert(problem.block, problem.converter, problem.readout, problem.drive,
+                                    problem.noisy ? &problem.noise : nullptr, result.acc.data());
+    return result;
+}
+
+std::vector<int64_t> sums(const Kernel& kernel, Problem& problem) {
+    kernel.pack(problem.block);
+    std::vector<int64_t> out(size_t(problem.drive.vectors) * problem.drive.cycles * problem.block.cols, -1);
+    kernel.sums(problem.block, problem.drive, out.data());
+    return out;
+}
+
+void expect_all_agree(const Shape& shape, uint32_t number) {
+    const auto problem = make_problem(shape, number);
+    const auto expected_sums = sums(scalar(), *problem);
+    const auto expected = convert(scalar(), *problem);
+    for (const Kernel* kernel : available_kernels()) {
+        const std::string where = std::string(kernel->name) + " rows " + std::to_string(shape.rows) + " cols " +
+                                  std::to_string(shape.cols) + " vectors " + std::to_string(shape.vectors) +
+                                  " cycles " + std::to_string(shape.cycles) + " bits " + std::to_string(shape.adc_bits);
+        EXPECT_EQ(sums(*kernel, *problem), expected_sums) << where;
+        const Result result = convert(*kernel, *problem);
+        EXPECT_EQ(result.clipped, expected.clipped) << where;
+        EXPECT_EQ(result.acc, expected.acc) << where;
+    }
+}
+
+// ---------------------------------------------------------------------------------------------- the specification
+
+/// Two rows, three columns, one vector, one cycle; digits 1 and 2.
+std::unique_ptr<Problem> small_problem() {
+    auto problem = std::make_unique<Problem>();
+    problem->block.rows = 2;
+    problem->block.cols = 3;
+    problem->block.g = {10, -4, 7, 1, 3, -100};
+    problem->converter = {{0.5, 0.25, 0.5}, {0, 0, 0}, -8, 7, false, false};
+    problem->readout = {{0, 1, 1}, {1, 10, 1000}, 2};
+    problem->digits = {1, 2};
+    problem->cycle_weight = {3};
+    problem->drive = {problem->digits.data(), 1, 1, problem->cycle_weight.data(), nullptr, nullptr};
+    return problem;
+}
+
+TEST(Kernels, SumsAreExactProducts) {
+    for (const Kernel* kernel : available_kernels()) {
+        EXPECT_THAT(sums(*kernel, *small_problem()), testing::ElementsAre(12, 2, -193)) << kernel->name;
+    }
+}
+
+TEST(Kernels, CodesAreRoundedHalfToEvenClippedCountedAndShifted) {
+    // t = 6, 0.5 and -96.5: codes 6, 0 (even) and -8 (clipped).
+    for (const Kernel* kernel : available_kernels()) {
+        const Result result = convert(*kernel, *small_problem());
+        EXPECT_THAT(result.acc, testing::ElementsAre(5 + 6 * 3, 5 + (0 * 10 - 8 * 1000) * 3)) << kernel->name;
+        EXPECT_EQ(result.clipped, 1) << kernel->name;
+    }
+}
+
+TEST(Kernels, SenseAmplifierGivesTheSignWithZeroAsPlus) {
+    for (const bool wide : {false, true}) {
+        auto problem = small_problem();
+        problem->converter.one_bit = true;
+        problem->converter.wide = wide;
+        problem->converter.offset = {-6, -0.625, 0};  // t = 0, -0.125, -96.5
+        for (const Kernel* kernel : available_kernels()) {
+            const Result result = convert(*kernel, *problem);
+            EXPECT_THAT(result.acc, testing::ElementsAre(5 + 3, 5 + (-10 - 1000) * 3)) << kernel->name;
+            EXPECT_EQ(result.clipped, 0) << kernel->name;
+        }
+    }
+}
+
+TEST(Kernels, NarrowAndWideDifferWhereFloatRounds) {
+    // t = 1/2 + 10^-9 is a tie in float32 (down to 0) and above it in double (up to 1).
+    auto problem = small_problem();
+    problem->block.g = {1, 0, 0, 0, 0, 0};
+    problem->converter.inv_step = {0.5 + 1e-9, 1, 1};
+    for (const Kernel* kernel : available_kernels()) {
+        problem->converter.wide = false;
+        EXPECT_EQ(convert(*kernel, *problem).acc[0], 5) << kernel->name;
+        problem->converter.wide = true;
+        EXPECT_EQ(convert(*kernel, *problem).acc[0], 5 + 3) << kernel->name;
+    }
+}
+
+TEST(Kernels, NoiseFollowsItsFormula) {
+    Shape shape;
+    shape.cols = 6;
+    shape.noisy = true;
+    const auto problem = make_problem(shape, 1);
+    // One output per column and a converter that passes the sum on unchanged.
+    problem->converter.inv_step.assign(6, 1);
+    problem->converter.offset.assign(6, 0);
+    problem->converter.lo = -(1 << 23);
+    problem->converter.hi = 1 << 23;
+    problem->readout = {{0, 1, 2, 3, 4, 5}, {1, 1, 1, 1, 1, 1}, 6};
+    std::vector<int64_t> expected(size_t(shape.vectors) * 6, 5);
+    const auto clean = sums(scalar(), *problem);
+    for (int i = 0; i < shape.vectors * shape.cycles * 6; ++i) {
+        const int col = i % 6, cycle = i / 6 % shape.cycles, vector = i / 6 / shape.cycles;
+        int64_t variance = 0;
+        for (int row = 0; row < shape.rows; ++row) {
+            const int64_t digit = problem->digits[size_t(vector * shape.cycles + cycle) * shape.rows + row];
+            variance += digit * digit * problem->block.variance[row * 6 + col];
+        }
+        const Counter words = philox(
+            {uint32_t(cycle * 2 + col / 4), problem->position[vector], problem->sample[vector], problem->noise.block},
+            problem->noise.key);
+        const double deviate =
+            std::sqrt(double(variance) * shape.variance_unit) * double(gaussian(words[size_t(col) % 4]));
+        expected[vector * 6 + col] += (clean[i] + int64_t(std::nearbyint(deviate))) * problem->cycle_weight[cycle];
+    }
+    for (const Kernel* kernel : available_kernels()) {
+        EXPECT_EQ(convert(*kernel, *problem).acc, expected) << kernel->name;
+    }
+}
+
+// ---------------------------------------------------------------------------------------------- all kernels agree
+
+TEST(Kernels, AgreeAtAwkwardSizes) {
+    uint32_t number = 100;
+    const int cycles[] = {1, 2, 4, 8, 16};
+    for (const int rows : kAwkward) {
+        for (const int cols : kAwkward) {
+            Shape shape;
+            shape.rows = rows;
+            shape.cols = cols;
+            shape.vectors = 1 + int(number % 9);
+            shape.cycles = cycles[number % 5];
+            shape.noisy = number % 3 == 0;
+            shape.shared_outputs = number % 2 == 0;
+            expect_all_agree(shape, number++);
+        }
+    }
+}
+
+TEST(Kernels, AgreeForEveryNumberOfVectors) {
+    uint32_t number = 1000;
+    for (const int vectors : kAwkward) {
+        for (const int cycles : {1, 2, 3, 8}) {
+            Shape shape;
+            shape.rows = 33;
+            shape.cols = 17;
+            shape.vectors = vectors;
+            shape.cycles = cycles;
+            shape.noisy = number % 2 == 0;
+            shape.largest_digit = 3;
+            expect_all_agree(shape, number++);
+        }
+    }
+}
+
+TEST(Kernels, AgreeWhereVectorsExceedOnePassThroughTheCache) {
+    Shape shape;
+    shape.rows = 700;
+    shape.vectors = 19;
+    shape.smallest_digit = -1;
+    shape.largest_digit = 1;
+    shape.noisy = true;
+    expect_all_agree(shape, 1500);
+}
+
+TEST(Kernels, AgreeForEveryConverterWidth) {
+    for (int bits = 1; bits <= 16; ++bits) {
+        for (int variant = 0; variant < 8; ++variant) {
+            Shape shape;
+            shape.rows = 63;
+            shape.cols = 33;
+            shape.adc_bits = bits;
+            shape.wide = variant & 1;
+            shape.noisy = variant & 2;
+            shape.one_bit = variant & 4;
+            shape.largest_digit = shape.wide ? 255 : 1;
+            expect_all_agree(shape, uint32_t(2000 + bits * 8 + variant));
+        }
+    }
+}
+
+TEST(Kernels, AgreeForNegativeAndWideDigits) {
+    uint32_t number = 3000;
+    const int ranges[][2] = {{-1, 1}, {0, 1}, {0, 0}, {0, 3}, {-15, 15}, {-16, 16}, {0, 255}, {-255, 255}, {-255, 0}};
+    for (const auto& range : ranges) {
+        for (const int32_t largest_g : {1, 100, 32767, 32768, 70000}) {
+            for (const int rows : {9, 128, 600}) {
+                Shape shape;
+                shape.rows = rows;
+                shape.cols = 18;
+                shape.smallest_digit = range[0];
+                shape.largest_digit = range[1];
+                shape.largest_g = largest_g;
+                shape.wide = int64_t(rows) * largest_g * std::max(-range[0], range[1]) >= 1 << 24;
+                shape.noisy = number % 2 == 0;
+                shape.variance_unit = shape.wide ? 0.5 : 1e-4;
+                expect_all_agree(shape, number++);
+            }
+        }
+    }
+}
+
+TEST(Kernels, AgreeForConductancesOfAnySize) {
+    uint32_t number = 4000;
+    for (const int32_t largest_g : {1 << 15, 1 << 20, (1 << 30) - 1, 1 << 30, 0x7FFFFFFF}) {
+        for (const int largest_digit : {1, 255}) {
+            Shape shape;
+            shape.rows = 1000;
+            shape.cols = 5;
+            shape.largest_g = largest_g;
+            shape.largest_digit = largest_digit;
+            shape.wide = true;
+            shape.noisy = true;
+            shape.variance_unit = double(largest_g);
+            expect_all_agree(shape, number++);
+        }
+    }
+}
+
+TEST(Kernels, AgreeAtTheLargestSums) {
+    // Every product at its bound: what an accumulator must hold at worst.
+    for (const int sign : {-1, 1}) {
+        for (const int32_t g : {32767, 32768, (1 << 30) - 1}) {
+            Shape shape;
+            shape.rows = 1500;
+            shape.cols = 3;
+            shape.smallest_digit = shape.largest_digit = 255;
+            shape.wide = shape.noisy = true;
+            const auto problem = make_problem(shape, 5000);
+            std::fill(problem->block.g.begin(), problem->block.g.end(), sign * g);
+            std::fill(problem->block.variance.begin(), problem->block.variance.end(), 32767);
+            const auto expected_sums = sums(scalar(), *problem);
+            EXPECT_EQ(expected_sums[0], int64_t(1500) * 255 * g * sign);
+            const Result expected = convert(scalar(), *problem);
+            for (const Kernel* kernel : available_kernels()) {
+                EXPECT_EQ(sums(*kernel, *problem), expected_sums) << kernel->name;
+                EXPECT_EQ(convert(*kernel, *problem), expected) << kernel->name;
+            }
+        }
+    }
+}
+
+TEST(Kernels, AgreeWithLargeWeights) {
+    for (const int shift : {30, 31, 40}) {
+        Shape shape;
+        const auto problem = make_problem(shape, 6000);
+        problem->cycle_weight.back() = -(int64_t(1) << shift);
+        const Result expected = convert(scalar(), *problem);
+        for (const Kernel* kernel : available_kernels())
+            EXPECT_EQ(convert(*kernel, *problem), expected) << kernel->name;
+    }
+}
+
+TEST(Kernels, DoNotCareWhereAPackedBlockLies) {
+    Shape shape;
+    shape.noisy = true;
+    const auto problem = make_problem(shape, 6500);
+    for (const Kernel* kernel : available_kernels()) {
+        const Result expected = convert(*kernel, *problem);
+        const std::vector<Block> copies(5, problem->block);
+        for (const Block& copy : copies) {
+            Result result;
+            result.acc.assign(expected.acc.size(), 5);
+            result.clipped = kernel->convert(copy, problem->converter, problem->readout, problem->drive,
+                                             &problem->noise, result.acc.data());
+            EXPECT_EQ(result, expected) << kernel->name;
+        }
+    }
+}
+
+TEST(Kernels, DrawTheSameGaussians) {
+    const StreamKey key{3, 4};
+    for (const uint32_t first : {0u, 5u, 0xFFFFFFFEu}) {
+        for (const int n : kAwkward) {
+            std::vector<float> expected(n);
+            for (int i = 0; i < n; ++i) {
+                expected[i] = gaussian(philox({first + uint32_t(i) / 4, 7, 8, 9}, key)[size_t(i) % 4]);
+            }
+            for (const Kernel* kernel : available_kernels()) {
+                std::vector<float> out(n + 1, -99.0f);
+                kernel->gaussians(key, first, 7, 8, 9, size_t(n), out.data());
+                EXPECT_EQ(out.back(), -99.0f) << kernel->name;
+                out.pop_back();
+                EXPECT_EQ(out, expected) << kernel->name << " n " << n;
+            }
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------- choice
+
+TEST(Kernels, ScalarIsLastAndAlwaysThere) {
+    EXPECT_STREQ(scalar().name, "scalar");
+    EXPECT_TRUE(scalar().available());
+}
+
+TEST(Kernels, TheForcedKernelIsTheOneInUse) {
+    const char* forced = std::getenv("BITLINE_KERNEL");
+    EXPECT_STREQ(active().name, forced && *forced ? forced : available_kernels().front()->name);
+}
+
+TEST(Kernels, ChoiceTakesTheBestOneThatTheMachineHas) {
+    Kernel missing = scalar(), present = scalar();
+    missing.name = "first";
+    missing.needs = "AVX9";
+    missing.available = [] { return false; };
+    present.name = "second";
+    const std::vector<const Kernel*> table = {&missing, &present, &scalar()};
+    EXPECT_STREQ(select(table, "").name, "second");
+    EXPECT_STREQ(select(table, "scalar").name, "scalar");
+    try {
+        select(table, "first");
+        ADD_FAILURE() << "accepted";
+    } catch (const ConfigError& error) {
+        EXPECT_STREQ(error.what(), "BITLINE_KERNEL=first: this processor lacks AVX9");
+    }
+    try {
+        select(table, "fastest");
+        ADD_FAILURE() << "accepted";
+    } catch (const ConfigError& error) {
+        EXPECT_THAT(error.what(), AllOf(HasSubstr("BITLINE_KERNEL=fastest"), HasSubstr("first, second, scalar")));
+    }
+}
+
+}  // namespace
+}  // namespace bitline::kernels
