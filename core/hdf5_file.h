@@ -1,9 +1,20 @@
 #pragma once
 
-// A small wrapper of HDF5's C library. Bitline's own files begin with a user block (512 bytes, HDF5's own mechanism):
-// the magic "BITLINE\n", a format version and the SHA-256 of everything behind the block. The checksum is verified
-// before the library opens the file, because the library crashes on some corrupted ones. Files by others (h5py, ...)
-// carry no block and are first opened and read in a child process.
+// A small wrapper of HDF5's C library. The library crashes on some corrupted files, so nothing reaches it unproved:
+// Bitline's own files carry a checksum that is verified first; files by others (h5py, ...) carry none and are first
+// opened and read to the end in a child process.
+//
+// Bitline's own files begin with a user block, HDF5's mechanism for bytes of a user in front of its own
+// (H5Pset_userblock; h5py: File(..., userblock_size=512)):
+//
+//   byte     0 ..   7   magic "BITLINE\n"
+//   byte     8 ..  11   format version 1, uint32 little endian
+//   byte    12 ..  43   SHA-256 of all bytes from 512 to the end of the file
+//   byte    44 .. 511   zero
+//   byte   512 ..       HDF5: its superblock and everything else
+//
+// Another program makes such a file by writing HDF5 with a user block of 512 bytes, closing it, and then writing the
+// first 44 bytes.
 
 #include <cstdint>
 #include <memory>
@@ -16,7 +27,7 @@
 namespace bitline {
 
 class Hdf5Reader {
-   public:
+ public:
     /// `what` names the file's role in messages ("network", "data"). Throws FormatError.
     Hdf5Reader(const std::string& path, const std::string& what);
     ~Hdf5Reader();
@@ -34,25 +45,28 @@ class Hdf5Reader {
     int64_t read_int(const std::string& object, const std::string& attribute) const;
     double read_double(const std::string& object, const std::string& attribute) const;
     std::vector<int64_t> read_ints(const std::string& dataset) const;
-    std::vector<float> read_floats(const std::string& dataset) const;    // exact for stored float32
+    std::vector<float> read_floats(const std::string& dataset) const;  // exact for stored float32
     std::vector<double> read_doubles(const std::string& dataset) const;
     /// Rows first .. first + count - 1 of axis 0, converted to float32. Thread safe (one lock).
     void read_rows(const std::string& dataset, int64_t first, int64_t count, float* out) const;
 
-   private:
+ private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
 
 class Hdf5Writer {
-   public:
+ public:
     /// Creates `path` (a temporary name given by write_atomically). Throws RunError where the disk refuses.
+    /// The content is kept in memory until `close`.
     explicit Hdf5Writer(const std::string& path);
     ~Hdf5Writer();
     Hdf5Writer(const Hdf5Writer&) = delete;
     Hdf5Writer& operator=(const Hdf5Writer&) = delete;
 
-    void group(const std::string& path);  // creates parents too; creation order is tracked
+    // Missing parents (and the object of an attribute) are created as groups. The order of creation is kept; times are
+    // not, so equal content gives equal bytes. Strings may contain anything, zero bytes too.
+    void group(const std::string& path);
     void write_string(const std::string& object, const std::string& attribute, const std::string& value);
     void write_int(const std::string& object, const std::string& attribute, int64_t value);
     void write_double(const std::string& object, const std::string& attribute, double value);
@@ -62,10 +76,11 @@ class Hdf5Writer {
     void write(const std::string& dataset, const std::vector<float>& values, const Shape& shape);
     void write(const std::string& dataset, const std::vector<double>& values, const Shape& shape);
 
-    /// Closes the file and writes the user block with its checksum. Without it the file stays unusable.
+    /// Writes the user block with its checksum and the content. Without it the file stays empty. Nothing may be written
+    /// afterwards. Throws RunError where the disk refuses.
     void close();
 
-   private:
+ private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
