@@ -103,7 +103,7 @@ Decimal read_decimal(const std::string& text) {
 }
 
 /// Power of ten of the suffix; throws for an unknown one.
-int suffix_power(const OptionText& option, const std::string& suffix, const Unit& unit) {
+int suffix_power(const OptionText& option, const std::string& suffix, const OptionUnit& unit) {
     if (suffix.empty()) return 0;
     const std::string micro = "\xC2\xB5";  // the micro sign
     const std::string name = suffix.rfind(micro, 0) == 0 ? "u" + suffix.substr(micro.size()) : suffix;
@@ -192,7 +192,7 @@ std::string nested_yaml(const std::vector<std::pair<std::string, std::string>>& 
     return out;
 }
 
-std::string Range::relation(const std::string& path) const {
+std::string OptionRange::relation(const std::string& path) const {
     constexpr double kOpen = std::numeric_limits<double>::infinity();
     const std::string upper = high == kOpen ? "" : " <= " + real_text(high);
     return fmt::format("{} {} {}{}", real_text(low), low_open ? "<" : "<=", path, upper);
@@ -225,7 +225,7 @@ int64_t parse_integer(const OptionText& option) {
     return text[0] == '-' ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
 }
 
-double parse_real(const OptionText& option, const Unit& unit) {
+double parse_real(const OptionText& option, const OptionUnit& unit) {
     const std::string text = scalar_text(option, false);
     refuse_leading_zero(option, text);
     const Decimal decimal = read_decimal(text);

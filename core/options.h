@@ -55,17 +55,17 @@ std::string nested_yaml(const std::vector<std::pair<std::string, std::string>>& 
 // ---------------------------------------------------------------------------------------------- scalars
 
 /// A unit's accepted suffixes, each with its power of ten. A number without suffix is in `name`.
-struct Unit {
+struct OptionUnit {
     std::string name;
     std::vector<std::pair<std::string, int>> suffixes;
 };
-inline const Unit kPureNumber{"", {}};
-inline const Unit kSiemens{"S", {{"S", 0}, {"mS", -3}, {"uS", -6}, {"nS", -9}, {"pS", -12}}};
-inline const Unit kShare{"share of 1", {{"%", -2}}};
-inline const Unit kPercent{"%", {{"%", 0}}};
-inline const Unit kLsb{"LSB", {{"LSB", 0}}};
+inline const OptionUnit kPureNumber{"", {}};
+inline const OptionUnit kSiemens{"S", {{"S", 0}, {"mS", -3}, {"uS", -6}, {"nS", -9}, {"pS", -12}}};
+inline const OptionUnit kShare{"share of 1", {{"%", -2}}};
+inline const OptionUnit kPercent{"%", {{"%", 0}}};
+inline const OptionUnit kLsb{"LSB", {{"LSB", 0}}};
 
-struct Range {
+struct OptionRange {
     double low = 0, high = 0;
     bool low_open = false;  // low < x instead of low <= x
 
@@ -77,7 +77,7 @@ struct Range {
 /// Decimal, without leading zeros. Throws ConfigError that says how to write it.
 int64_t parse_integer(const OptionText& option);
 /// Decimal and finite, correctly rounded, unit suffix included.
-double parse_real(const OptionText& option, const Unit& unit);
+double parse_real(const OptionText& option, const OptionUnit& unit);
 bool parse_bool(const OptionText& option);
 /// Index of the option's value in `names`.
 size_t parse_choice(const OptionText& option, const std::vector<std::string>& names);
@@ -94,23 +94,23 @@ ConfigError unknown_key_error(const OptionText& option, const std::vector<std::s
 
 /// Where a key has an effect.
 template <class T>
-struct Condition {
+struct OptionCondition {
     std::string text;               // "adc.range = fixed"
     std::vector<std::string> keys;  // that decide it
     std::function<bool(const T&)> holds;
 };
 
 template <class T>
-struct Field {
+struct OptionField {
     std::string path, type, range, meaning;
     std::function<void(T&, const OptionText&)> read;  // throws ConfigError
     std::function<std::string(const T&)> write;       // as a YAML scalar
     std::function<std::string(const T&)> violation;   // "adc.bits = 40 violates ...", empty where there is none
     std::function<void(T& to, const T& from)> copy;
-    const Condition<T>* condition = nullptr;  // always has an effect where null
+    const OptionCondition<T>* condition = nullptr;  // always has an effect where null
 
-    Field only_with(const Condition<T>& c) const {
-        Field copy_of_this = *this;
+    OptionField only_with(const OptionCondition<T>& c) const {
+        OptionField copy_of_this = *this;
         copy_of_this.condition = &c;
         return copy_of_this;
     }
@@ -118,17 +118,17 @@ struct Field {
 };
 
 template <class T>
-using Fields = std::vector<Field<T>>;
+using OptionFields = std::vector<OptionField<T>>;
 
-/// Access to a member of a member: at(&Outer::inner, &Inner::value).
+/// Access to a member of a member: member_of(&Outer::inner, &Inner::value).
 template <class... Members>
-auto at(Members... members) {
+auto member_of(Members... members) {
     return [=](auto& object) -> auto& { return (object.*....*members); };
 }
 
 template <class T, class Access>
-Field<T> base_field(const std::string& path, Access access, const std::string& meaning) {
-    Field<T> field;
+OptionField<T> base_field(const std::string& path, Access access, const std::string& meaning) {
+    OptionField<T> field;
     field.path = path;
     field.meaning = meaning;
     field.copy = [access](T& to, const T& from) { access(to) = access(from); };
@@ -138,10 +138,10 @@ Field<T> base_field(const std::string& path, Access access, const std::string& m
 
 /// `word`, where given, stands for `word_value`, which the range leaves out.
 template <class T, class Access>
-Field<T> integer_field(const std::string& path, Access access, Range range, const std::string& meaning,
-                       const std::string& word = "", int64_t word_value = 0) {
+OptionField<T> integer_field(const std::string& path, Access access, OptionRange range, const std::string& meaning,
+                             const std::string& word = "", int64_t word_value = 0) {
     using Number = std::remove_reference_t<decltype(access(std::declval<T&>()))>;
-    Field<T> field = base_field<T>(path, access, meaning);
+    OptionField<T> field = base_field<T>(path, access, meaning);
     field.type = word.empty() ? "integer" : "integer or " + word;
     field.range = range.relation(path) + (word.empty() ? "" : " (or " + word + ")");
     field.read = [=, relation = field.range](T& object, const OptionText& option) {
@@ -166,8 +166,9 @@ Field<T> integer_field(const std::string& path, Access access, Range range, cons
 }
 
 template <class T, class Access>
-Field<T> real_field(const std::string& path, Access access, Range range, const Unit& unit, const std::string& meaning) {
-    Field<T> field = base_field<T>(path, access, meaning);
+OptionField<T> real_field(const std::string& path, Access access, OptionRange range, const OptionUnit& unit,
+                          const std::string& meaning) {
+    OptionField<T> field = base_field<T>(path, access, meaning);
     field.type = unit.name.empty() ? "number" : "number, " + unit.name;
     field.range =
         range.relation(path) + (unit.suffixes.empty() || unit.suffixes[0].first != unit.name ? "" : " " + unit.name);
@@ -190,8 +191,8 @@ Field<T> real_field(const std::string& path, Access access, Range range, const U
 }
 
 template <class T, class Access>
-Field<T> bool_field(const std::string& path, Access access, const std::string& meaning) {
-    Field<T> field = base_field<T>(path, access, meaning);
+OptionField<T> bool_field(const std::string& path, Access access, const std::string& meaning) {
+    OptionField<T> field = base_field<T>(path, access, meaning);
     field.type = "boolean";
     field.range = "true, false";
     field.read = [=](T& object, const OptionText& option) { access(object) = parse_bool(option); };
@@ -200,8 +201,8 @@ Field<T> bool_field(const std::string& path, Access access, const std::string& m
 }
 
 template <class T, class Access>
-Field<T> text_field(const std::string& path, Access access, const std::string& meaning) {
-    Field<T> field = base_field<T>(path, access, meaning);
+OptionField<T> text_field(const std::string& path, Access access, const std::string& meaning) {
+    OptionField<T> field = base_field<T>(path, access, meaning);
     field.type = "text";
     field.read = [=](T& object, const OptionText& option) { access(object) = parse_text(option); };
     field.write = [=](const T& object) { return quoted_yaml(access(object)); };
@@ -209,9 +210,9 @@ Field<T> text_field(const std::string& path, Access access, const std::string& m
 }
 
 template <class T, class Access, class Value>
-Field<T> choice_field(const std::string& path, Access access, const std::vector<std::pair<Value, std::string>>& choices,
-                      const std::string& meaning) {
-    Field<T> field = base_field<T>(path, access, meaning);
+OptionField<T> choice_field(const std::string& path, Access access,
+                            const std::vector<std::pair<Value, std::string>>& choices, const std::string& meaning) {
+    OptionField<T> field = base_field<T>(path, access, meaning);
     std::vector<std::string> names;
     for (const auto& [value, name] : choices) {
         names.push_back(name);
@@ -253,14 +254,14 @@ struct OptionOrigins {
 };
 
 template <class T>
-std::vector<std::string> paths_of(const Fields<T>& fields) {
+std::vector<std::string> paths_of(const OptionFields<T>& fields) {
     std::vector<std::string> paths;
-    for (const Field<T>& field : fields) paths.push_back(field.path);
+    for (const OptionField<T>& field : fields) paths.push_back(field.path);
     return paths;
 }
 
 template <class T>
-const Field<T>* find_field(const Fields<T>& fields, const std::string& path) {
+const OptionField<T>* find_field(const OptionFields<T>& fields, const std::string& path) {
     const auto found = std::find_if(fields.begin(), fields.end(), [&](const auto& f) { return f.path == path; });
     return found == fields.end() ? nullptr : &*found;
 }
@@ -270,10 +271,10 @@ bool is_empty_section(const OptionText& option, const std::vector<std::string>& 
 
 /// Sets the options of one layer. Throws ConfigError.
 template <class T>
-void apply_layer(const Fields<T>& fields, T& object, const std::vector<OptionText>& layer, int index,
+void apply_layer(const OptionFields<T>& fields, T& object, const std::vector<OptionText>& layer, int index,
                  OptionOrigins& origins) {
     for (const OptionText& option : layer) {
-        const Field<T>* field = find_field(fields, option.path);
+        const OptionField<T>* field = find_field(fields, option.path);
         if (!field) {
             const std::vector<std::string> paths = paths_of(fields);
             if (is_empty_section(option, paths)) continue;
@@ -286,7 +287,7 @@ void apply_layer(const Fields<T>& fields, T& object, const std::vector<OptionTex
 
 /// "adc.range = lossless, adc.calibration = mse"
 template <class T>
-std::string state_of(const Fields<T>& fields, const T& object, const std::vector<std::string>& paths) {
+std::string state_of(const OptionFields<T>& fields, const T& object, const std::vector<std::string>& paths) {
     std::string text;
     for (const std::string& path : paths) {
         text += (text.empty() ? "" : ", ") + path + " = " + find_field(fields, path)->write(object);
@@ -296,9 +297,9 @@ std::string state_of(const Fields<T>& fields, const T& object, const std::vector
 
 /// Refuses keys without effect that were set on purpose; inherited ones fall back to their default.
 template <class T>
-void settle_effects(const Fields<T>& fields, T& object, const OptionOrigins& origins) {
+void settle_effects(const OptionFields<T>& fields, T& object, const OptionOrigins& origins) {
     const T defaults{};
-    for (const Field<T>& field : fields) {
+    for (const OptionField<T>& field : fields) {
         if (field.has_effect(object)) continue;
         int deciding = 0;
         for (const std::string& key : field.condition->keys) deciding = std::max(deciding, origins.layer(key));
@@ -312,20 +313,20 @@ void settle_effects(const Fields<T>& fields, T& object, const OptionOrigins& ori
 }
 
 /// A relation that does not hold.
-struct Violation {
+struct OptionViolation {
     std::vector<std::string> paths;  // keys that take part
     std::string text;                // "cell.g_min = 0.1 violates ..."; empty: everything holds
 };
 
 /// Ranges, and keys that differ from their default without an effect.
 template <class T>
-Violation find_field_violation(const Fields<T>& fields, const T& object) {
+OptionViolation find_field_violation(const OptionFields<T>& fields, const T& object) {
     const T defaults{};
-    for (const Field<T>& field : fields) {
+    for (const OptionField<T>& field : fields) {
         const std::string text = field.violation(object);
         if (!text.empty()) return {{field.path}, text};
     }
-    for (const Field<T>& field : fields) {
+    for (const OptionField<T>& field : fields) {
         if (field.has_effect(object) || field.write(object) == field.write(defaults)) continue;
         return {{field.path},
                 field.path + " = " + field.write(object) + " has no effect: it needs " + field.condition->text};
@@ -335,9 +336,9 @@ Violation find_field_violation(const Fields<T>& fields, const T& object) {
 
 /// Canonical text: every key that has an effect.
 template <class T>
-std::string write_options(const Fields<T>& fields, const T& object) {
+std::string write_options(const OptionFields<T>& fields, const T& object) {
     std::vector<std::pair<std::string, std::string>> scalars;
-    for (const Field<T>& field : fields) {
+    for (const OptionField<T>& field : fields) {
         if (field.has_effect(object)) scalars.emplace_back(field.path, field.write(object));
     }
     return nested_yaml(scalars);

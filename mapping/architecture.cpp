@@ -104,7 +104,7 @@ void forget_names(Architecture& architecture) {
     architecture.description.clear();
 }
 
-std::string violation_text(const Violation& violation, const OptionOrigins& origins) {
+std::string violation_text(const OptionViolation& violation, const OptionOrigins& origins) {
     const OptionText* option = origins.latest(violation.paths);
     return option ? option->where + ": " + violation.text : violation.text;
 }
@@ -123,7 +123,7 @@ Architecture read_source(const Source& source, const std::vector<Setting>& setti
     }
     if (architecture.name.empty()) architecture.name = source.stem;
     settle_effects(architecture_keys(), architecture, origins);
-    if (const Violation violation = find_architecture_violation(architecture); !violation.text.empty()) {
+    if (const OptionViolation violation = find_architecture_violation(architecture); !violation.text.empty()) {
         throw ConfigError(violation_text(violation, origins));
     }
     const std::string canonical = to_yaml(architecture);
@@ -174,7 +174,7 @@ std::string to_yaml(const Architecture& architecture) { return write_options(arc
 std::vector<KeyDescription> describe_keys() {
     std::vector<KeyDescription> all;
     const Architecture defaults;
-    for (const Field<Architecture>& key : architecture_keys()) {
+    for (const OptionField<Architecture>& key : architecture_keys()) {
         const std::string only = key.condition ? "; only with " + key.condition->text : "";
         all.push_back({key.path, key.type, key.range, key.write(defaults), key.meaning + only});
     }
@@ -182,7 +182,7 @@ std::vector<KeyDescription> describe_keys() {
 }
 
 void validate(const Architecture& architecture) {
-    const Violation violation = find_architecture_violation(architecture);
+    const OptionViolation violation = find_architecture_violation(architecture);
     if (!violation.text.empty()) throw ConfigError(violation.text);
 }
 

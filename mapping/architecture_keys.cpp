@@ -17,24 +17,25 @@ bool has_fallback(const A& a) {
     return a.weights.encoding == Encoding::xnor || a.weights.encoding == Encoding::multilevel;
 }
 
-const Condition<A> kProgrammingModel{"cell.programming_error.model = independent, proportional or lognormal",
-                                     {"cell.programming_error.model"},
-                                     [](const A& a) {
-                                         const ProgrammingErrorOptions& error = a.cell.programming_error;
-                                         return error.model != ProgrammingErrorOptions::Model::none || error.sigma == 0;
-                                     }};
-const Condition<A> kFallback{"weights.encoding = xnor or multilevel", {"weights.encoding"}, has_fallback};
-const Condition<A> kDifferential{"weights.encoding (or weights.fallback) = differential",
+const OptionCondition<A> kProgrammingModel{"cell.programming_error.model = independent, proportional or lognormal",
+                                           {"cell.programming_error.model"},
+                                           [](const A& a) {
+                                               const ProgrammingErrorOptions& error = a.cell.programming_error;
+                                               return error.model != ProgrammingErrorOptions::Model::none ||
+                                                      error.sigma == 0;
+                                           }};
+const OptionCondition<A> kFallback{"weights.encoding = xnor or multilevel", {"weights.encoding"}, has_fallback};
+const OptionCondition<A> kDifferential{"weights.encoding (or weights.fallback) = differential",
+                                       {"weights.encoding", "weights.fallback"},
+                                       [](const A& a) { return uses(a, Encoding::differential); }};
+const OptionCondition<A> kOffset{"weights.encoding (or weights.fallback) = offset or multilevel",
                                  {"weights.encoding", "weights.fallback"},
-                                 [](const A& a) { return uses(a, Encoding::differential); }};
-const Condition<A> kOffset{"weights.encoding (or weights.fallback) = offset or multilevel",
-                           {"weights.encoding", "weights.fallback"},
-                           [](const A& a) { return uses(a, Encoding::offset) || uses(a, Encoding::multilevel); }};
-const Condition<A> kFixedRange{
+                                 [](const A& a) { return uses(a, Encoding::offset) || uses(a, Encoding::multilevel); }};
+const OptionCondition<A> kFixedRange{
     "adc.range = fixed", {"adc.range"}, [](const A& a) { return a.adc.range == AdcOptions::Range::fixed; }};
-const Condition<A> kCalibrated{
+const OptionCondition<A> kCalibrated{
     "adc.range = calibrated", {"adc.range"}, [](const A& a) { return a.adc.range == AdcOptions::Range::calibrated; }};
-const Condition<A> kPercentile{
+const OptionCondition<A> kPercentile{
     "adc.range = calibrated and adc.calibration = percentile", {"adc.range", "adc.calibration"}, [](const A& a) {
         return a.adc.range == AdcOptions::Range::calibrated && a.adc.calibration == AdcOptions::Calibration::percentile;
     }};
@@ -75,24 +76,24 @@ std::vector<std::pair<std::optional<Encoding>, std::string>> fallbacks() {
     return all;
 }
 
-constexpr Range kCount{1, 65536};
-constexpr Range kSigma{0, 10};
-constexpr Range kRate{0, 1};
-constexpr Range kUnits{0, 1e6};             // the product of three such counts fits 64 bits
-constexpr Range kConductance{0, 1};         // S; 1 S is 1 ohm, far above any memory cell
-constexpr Range kTopConductance{1e-12, 1};  // S
-constexpr Range kUpTo1{0, 1, true};
+constexpr OptionRange kCount{1, 65536};
+constexpr OptionRange kSigma{0, 10};
+constexpr OptionRange kRate{0, 1};
+constexpr OptionRange kUnits{0, 1e6};             // the product of three such counts fits 64 bits
+constexpr OptionRange kConductance{0, 1};         // S; 1 S is 1 ohm, far above any memory cell
+constexpr OptionRange kTopConductance{1e-12, 1};  // S
+constexpr OptionRange kUpTo1{0, 1, true};
 
-Fields<A> text_keys() {
+OptionFields<A> text_keys() {
     return {
-        text_field<A>("name", at(&A::name), "name in reports; the file's name where it is missing"),
-        text_field<A>("description", at(&A::description), "one line for lists"),
+        text_field<A>("name", member_of(&A::name), "name in reports; the file's name where it is missing"),
+        text_field<A>("description", member_of(&A::description), "one line for lists"),
     };
 }
 
-Fields<A> array_and_cell_keys() {
-    const auto array = [](auto member) { return at(&A::array, member); };
-    const auto cell = [](auto... member) { return at(&A::cell, member...); };
+OptionFields<A> array_and_cell_keys() {
+    const auto array = [](auto member) { return member_of(&A::array, member); };
+    const auto cell = [](auto... member) { return member_of(&A::cell, member...); };
     using C = CellOptions;
     using P = ProgrammingErrorOptions;
     using S = StuckAtOptions;
@@ -125,9 +126,9 @@ Fields<A> array_and_cell_keys() {
     };
 }
 
-Fields<A> coding_keys() {
-    const auto input = [](auto member) { return at(&A::input, member); };
-    const auto weights = [](auto member) { return at(&A::weights, member); };
+OptionFields<A> coding_keys() {
+    const auto input = [](auto member) { return member_of(&A::input, member); };
+    const auto weights = [](auto member) { return member_of(&A::weights, member); };
     using I = InputOptions;
     using W = WeightOptions;
     return {
@@ -153,13 +154,13 @@ Fields<A> coding_keys() {
             .only_with(kOffset),
         real_field<A>("weights.clip", weights(&W::clip), kUpTo1, kShare,
                       "weights are clipped to this share of the largest code before mapping"),
-        choice_field<A>("bias.place", at(&A::bias, &BiasOptions::place), kPlaces,
+        choice_field<A>("bias.place", member_of(&A::bias, &BiasOptions::place), kPlaces,
                         "added digitally, or held in rows of the array"),
     };
 }
 
-Fields<A> converter_keys() {
-    const auto adc = [](auto member) { return at(&A::adc, member); };
+OptionFields<A> converter_keys() {
+    const auto adc = [](auto member) { return member_of(&A::adc, member); };
     using O = AdcOptions;
     return {
         integer_field<A>("adc.bits", adc(&O::bits), {1, 16}, "resolution; lossless: as many as the worst case needs",
@@ -182,23 +183,23 @@ Fields<A> converter_keys() {
     };
 }
 
-Fields<A> chip_keys() {
-    const auto chip = [](auto member) { return at(&A::chip, member); };
+OptionFields<A> chip_keys() {
+    const auto chip = [](auto member) { return member_of(&A::chip, member); };
     using H = HierarchyOptions;
     return {
         integer_field<A>("chip.arrays_per_core", chip(&H::arrays_per_core), kUnits, "0: unlimited"),
         integer_field<A>("chip.cores_per_tile", chip(&H::cores_per_tile), kUnits, "0: unlimited"),
         integer_field<A>("chip.tiles_per_chip", chip(&H::tiles_per_chip), kUnits, "0: unlimited"),
-        bool_field<A>("mapping.pack_groups", at(&A::pack_groups),
+        bool_field<A>("mapping.pack_groups", member_of(&A::pack_groups),
                       "several groups of a grouped or depthwise layer share an array"),
     };
 }
 
 }  // namespace
 
-const Fields<Architecture>& architecture_keys() {
-    static const Fields<A> all = [] {
-        Fields<A> joined;
+const OptionFields<Architecture>& architecture_keys() {
+    static const OptionFields<A> all = [] {
+        OptionFields<A> joined;
         for (const auto& keys : {text_keys(), array_and_cell_keys(), coding_keys(), converter_keys(), chip_keys()}) {
             joined.insert(joined.end(), keys.begin(), keys.end());
         }

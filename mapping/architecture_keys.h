@@ -6,9 +6,9 @@
 namespace bitline {
 
 /// Every key of an architecture file but `base`, in canonical order. One line each: adding a key is adding a line.
-const Fields<Architecture>& architecture_keys();
+const OptionFields<Architecture>& architecture_keys();
 
 /// The first relation between keys that does not hold.
-Violation find_architecture_violation(const Architecture& architecture);
+OptionViolation find_architecture_violation(const Architecture& architecture);
 
 }  // namespace bitline

@@ -10,7 +10,7 @@ namespace bitline {
 
 namespace {
 
-Violation conductances(const CellOptions& cell) {
+OptionViolation conductances(const CellOptions& cell) {
     constexpr double kHighestCeiling = 10;  // of g_max: bounds the fixed-point conductances
     if (!(cell.g_min < cell.g_max)) {
         return {{"cell.g_min", "cell.g_max"},
@@ -25,14 +25,14 @@ Violation conductances(const CellOptions& cell) {
     return {};
 }
 
-Violation stuck_cells(const StuckAtOptions& stuck) {
+OptionViolation stuck_cells(const StuckAtOptions& stuck) {
     if (stuck.low_rate + stuck.high_rate <= 1) return {};
     return {{"cell.stuck_at.low_rate", "cell.stuck_at.high_rate"},
             fmt::format("cell.stuck_at.low_rate + cell.stuck_at.high_rate = {} + {} violates low_rate + high_rate <= 1",
                         stuck.low_rate, stuck.high_rate)};
 }
 
-Violation active_rows(const ArrayOptions& array) {
+OptionViolation active_rows(const ArrayOptions& array) {
     if (array.active_rows <= array.rows) return {};
     return {{"array.active_rows", "array.rows"},
             fmt::format("array.active_rows = {} violates array.active_rows <= array.rows = {} (0: all)",
@@ -40,7 +40,7 @@ Violation active_rows(const ArrayOptions& array) {
 }
 
 /// An XNOR weight takes two rows, and both are driven in the same cycle.
-Violation xnor_rows(const Architecture& a) {
+OptionViolation xnor_rows(const Architecture& a) {
     if (a.weights.encoding != WeightEncoding::xnor) return {};
     if (a.array.rows < 2) {
         return {{"array.rows", "weights.encoding"},
@@ -55,7 +55,7 @@ Violation xnor_rows(const Architecture& a) {
                         a.array.active_rows + 1 <= a.array.rows ? a.array.active_rows + 1 : a.array.active_rows - 1)};
 }
 
-Violation fallback(const WeightOptions& weights) {
+OptionViolation fallback(const WeightOptions& weights) {
     if (!weights.fallback) return {};
     if (*weights.fallback == weights.encoding) {
         return {
@@ -70,7 +70,7 @@ Violation fallback(const WeightOptions& weights) {
     return {};
 }
 
-Violation converter(const AdcOptions& adc) {
+OptionViolation converter(const AdcOptions& adc) {
     if (adc.sense_amplifier && adc.bits != 1) {
         return {{"adc.sense_amplifier", "adc.bits"},
                 fmt::format("adc.sense_amplifier = true decides one bit, and adc.bits = {}; set adc.bits=1",
@@ -89,8 +89,8 @@ Violation converter(const AdcOptions& adc) {
 
 }  // namespace
 
-Violation find_architecture_violation(const Architecture& a) {
-    for (const Violation& violation :
+OptionViolation find_architecture_violation(const Architecture& a) {
+    for (const OptionViolation& violation :
          {find_field_violation(architecture_keys(), a), conductances(a.cell), stuck_cells(a.cell.stuck_at),
           active_rows(a.array), xnor_rows(a), fallback(a.weights), converter(a.adc)}) {
         if (!violation.text.empty()) return violation;

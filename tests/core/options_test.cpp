@@ -215,13 +215,13 @@ struct Lamp {
     bool dimmable = false;
 };
 
-const Condition<Lamp> kDimmable{"dimmable = true", {"dimmable"}, [](const Lamp& lamp) { return lamp.dimmable; }};
+const OptionCondition<Lamp> kDimmable{"dimmable = true", {"dimmable"}, [](const Lamp& lamp) { return lamp.dimmable; }};
 
-const Fields<Lamp>& lamp_keys() {
-    static const Fields<Lamp> keys{
-        integer_field<Lamp>("watts", at(&Lamp::watts), {1, 100}, "power", "off", 0),
-        bool_field<Lamp>("dimmable", at(&Lamp::dimmable), "has a dimmer"),
-        real_field<Lamp>("dim", at(&Lamp::dim), {0, 1, true}, kShare, "setting").only_with(kDimmable),
+const OptionFields<Lamp>& lamp_keys() {
+    static const OptionFields<Lamp> keys{
+        integer_field<Lamp>("watts", member_of(&Lamp::watts), {1, 100}, "power", "off", 0),
+        bool_field<Lamp>("dimmable", member_of(&Lamp::dimmable), "has a dimmer"),
+        real_field<Lamp>("dim", member_of(&Lamp::dim), {0, 1, true}, kShare, "setting").only_with(kDimmable),
     };
     return keys;
 }
