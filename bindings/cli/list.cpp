@@ -1,0 +1,129 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <memory>
+
+#include "bindings/cli/command.h"
+#include "bindings/cli/terminal.h"
+#include "core/data.h"
+#include "core/error.h"
+#include "core/kernels/kernels.h"
+#include "core/options.h"
+#include "mapping/architecture.h"
+
+namespace bitline::cli {
+
+namespace {
+
+struct Arguments {
+    std::optional<std::string> topic, name;
+};
+
+/// Every architecture, or the YAML of one.
+std::string architectures(const std::string& name) {
+    if (!name.empty()) return architecture_text(name);
+    std::string text;
+    for (const ArchitectureSummary& one : list_architectures()) {
+        text += styled(fmt::format("{}\n", one.name), Style::bold) + wrap(one.description, kTableWidth, 4);
+    }
+    return text + "\n`bitline list architectures NAME` prints one as YAML, to copy and edit.\n";
+}
+
+/// Every key, or those below `section`.
+std::string keys(const std::string& section) {
+    std::string text;
+    std::vector<std::string> paths;
+    for (const KeyDescription& key : describe_keys()) {
+        paths.push_back(key.path);
+        if (!section.empty() && key.path != section && key.path.rfind(section + ".", 0) != 0) continue;
+        text += styled(key.path, Style::bold) + fmt::format(" = {}\n", key.default_value);
+        const std::string range = key.range.empty() ? "" : "; " + key.range;
+        text += wrap(fmt::format("{}{}: {}", key.type, range, key.meaning), kTableWidth, 4);
+    }
+    if (text.empty()) {
+        throw ConfigError(fmt::format("'{}' is neither a key nor a section; nearest is {}", printable(section),
+                                      nearest_name(section, paths)));
+    }
+    return text;
+}
+
+std::string kernel_list() {
+    const kernels::Kernel& active = kernels::active();
+    Table table;
+    table.columns = {{"kernel", Align::left}, {"needs", Align::left}, {"available", Align::left}, {"", Align::left}};
+    for (const kernels::Kernel* kernel : kernels::all()) {
+        table.rows.push_back(
+            {kernel->name, kernel->needs, kernel->available() ? "yes" : "no", kernel == &active ? "in use" : ""});
+    }
+    return render(table) + "\nBITLINE_KERNEL=NAME in the environment forces one. Every kernel gives the same bits.\n";
+}
+
+std::string preprocess_list() {
+    Table table;
+    table.columns = {{"name", Align::left}, {"(x * scale - mean) / std", Align::left}};
+    for (const std::string name : {"raw", "unit", "imagenet"}) {
+        table.rows.push_back({name, to_string(parse_preprocess(name))});
+    }
+    return render(table) +
+           "\nAny other: --preprocess scale=1/255,mean=.5/.5/.5,std=.2/.2/.2, in any subset. A model may carry its "
+           "own\n"
+           "in ONNX metadata `bitline.preprocess`, which is then the default.\n";
+}
+
+struct Topic {
+    std::string name, summary;
+    bool takes_name;
+    std::string (*text)(const std::string& name);
+};
+
+const std::vector<Topic>& topics() {
+    static const std::vector<Topic> all{
+        {"architectures", "presets for --arch; with a NAME its YAML", true, architectures},
+        {"keys", "of an architecture, with type, range and default; with a SECTION those below it", true, keys},
+        {"kernels", "of the inner loops: available, in use", false, [](const std::string&) { return kernel_list(); }},
+        {"preprocess", "names for --preprocess", false, [](const std::string&) { return preprocess_list(); }},
+    };
+    return all;
+}
+
+std::string topic_list() {
+    std::string text;
+    for (const Topic& topic : topics()) text += fmt::format("bitline list {:<14}  {}\n", topic.name, topic.summary);
+    return text;
+}
+
+void list(const Arguments& arguments) {
+    if (!arguments.topic) {
+        print(topic_list());
+        return;
+    }
+    std::vector<std::string> names;
+    for (const Topic& topic : topics()) {
+        names.push_back(topic.name);
+        if (topic.name != *arguments.topic) continue;
+        if (arguments.name && !topic.takes_name) {
+            throw ConfigError(fmt::format("bitline list {} takes no further argument", topic.name));
+        }
+        print(topic.text(arguments.name.value_or("")));
+        return;
+    }
+    throw ConfigError(fmt::format("bitline list: no topic '{}'; nearest is {}", printable(*arguments.topic),
+                                  nearest_name(*arguments.topic, names)));
+}
+
+}  // namespace
+
+Command make_list(const CommandEntry& entry) {
+    Command command = new_command(entry,
+                                  "Examples:\n"
+                                  "  bitline list architectures\n"
+                                  "  bitline list architectures default > chip.yaml\n"
+                                  "  bitline list keys adc\n");
+    auto arguments = std::make_shared<Arguments>();
+    add_text(command, "TOPIC", arguments->topic, "", "architectures, keys, kernels, operators or preprocess");
+    add_text(command, "NAME", arguments->name, "", "one architecture, or a section of the keys");
+    command.run = [arguments] { list(*arguments); };
+    return command;
+}
+
+}  // namespace bitline::cli

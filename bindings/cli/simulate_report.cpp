@@ -1,0 +1,206 @@
+#include "bindings/cli/simulate_report.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "bindings/cli/terminal.h"
+#include "core/kernels/kernels.h"
+#include "core/parallel.h"
+#include "core/version.h"
+
+namespace bitline::cli {
+
+namespace {
+
+std::string points_text(double share) { return fmt::format("{:+.2f}", 100 * share); }
+
+/// One link of the chain; `before` is the accuracy of the link above.
+std::vector<std::string> chain_row(const std::string& name, double accuracy, std::optional<double> before,
+                                   const std::string& note) {
+    return {name, percent_text(accuracy), before ? points_text(accuracy - *before) : "", note};
+}
+
+std::string ideal_note(const SimulationResult& result) {
+    if (result.ideal_unequal == 0) return fmt::format("equal in all {} samples", count_text(result.samples));
+    return fmt::format("differs in {} of {} samples", count_text(result.ideal_unequal), count_text(result.samples));
+}
+
+std::string chip_note(const SimulationResult& result) {
+    std::string text;
+    if (result.accuracy_std && result.accuracy_ci95) {
+        text = fmt::format("std {:.2f}, 95 % interval +-{:.2f} points over {} trials; ", 100 * *result.accuracy_std,
+                           100 * *result.accuracy_ci95, count_text(static_cast<int64_t>(result.trials.size())));
+    }
+    return text + fmt::format("agrees in {}", percent_text(result.agreement));
+}
+
+Table chain_table(const SimulationResult& result) {
+    Table table;
+    table.columns = {{"network", Align::left}, {"accuracy"}, {"points"}, {"", Align::left}};
+    if (result.float_accuracy) table.rows.push_back(chain_row("float", *result.float_accuracy, std::nullopt, ""));
+    table.rows.push_back(chain_row("quantized", result.software_accuracy, result.float_accuracy, ""));
+    const double software = result.software_accuracy;
+    if (result.ideal_accuracy) {
+        table.rows.push_back(chain_row("ideal chip", *result.ideal_accuracy, software, ideal_note(result)));
+    }
+    table.rows.push_back(chain_row("real chip", result.accuracy_mean, software, chip_note(result)));
+    return table;
+}
+
+std::string range_text(const AdcRange& adc) {
+    if (adc.one_bit) return fmt::format("sign of sum - {:.4g}", adc.threshold);
+    return fmt::format("{:.5g} .. {:.5g}", adc.lo * adc.step, adc.hi * adc.step);
+}
+
+Table layer_table(const SimulationResult& result) {
+    Table table;
+    table.columns = {
+        {"layer", Align::left, true}, {"arrays"}, {"SQNR dB"}, {"ADC bits"}, {"range, levels"}, {"step"}, {"clipped"},
+        {"policy", Align::left, true}};
+    for (const LayerResult& layer : result.layers) {
+        const bool known = layer.sqnr_db && std::isfinite(*layer.sqnr_db);
+        table.rows.push_back(
+            {layer.name, count_text(layer.arrays), known ? fmt::format("{:.1f}", *layer.sqnr_db) : "exact",
+             fmt::format("{}", layer.adc.bits), range_text(layer.adc), fmt::format("{:.4g}", layer.adc.step),
+             fmt::format("{:.3f} %", 100 * layer.adc_clip_rate), layer.adc.policy});
+    }
+    return table;
+}
+
+std::string cells_text(const SimulationResult& result) {
+    if (result.trials.empty()) return {};
+    ProgrammingReport sum;
+    for (const TrialResult& trial : result.trials) sum += trial.programming;
+    const double cells = std::max<double>(1, static_cast<double>(sum.cells));
+    return fmt::format(
+        "cells         {} per chip; stuck low {:.3f} %, stuck high {:.3f} %, written into a limit {:.3f} %\n",
+        count_text(result.trials[0].programming.cells), 100 * static_cast<double>(sum.stuck_low) / cells,
+        100 * static_cast<double>(sum.stuck_high) / cells, 100 * static_cast<double>(sum.clipped) / cells);
+}
+
+std::string conditions_text(const SimulationRun& run, const SimulationResult& result) {
+    std::string text =
+        fmt::format("data          {} samples of {}\n", count_text(result.samples), clean_line(run.data->spec()));
+    const bool chosen = run.preprocess.origin != "default";
+    text += fmt::format(
+        "preprocess    {} ({})\n", to_string(run.preprocess.preprocess),
+        chosen ? "from " + run.preprocess.origin : "the default: neither --preprocess nor the model says otherwise");
+    if (!result.calibration.empty()) {
+        text += fmt::format("calibration   first {} samples of {}\n", count_text(result.calibration_samples),
+                            clean_line(result.calibration));
+    } else if (run.calibration) {
+        text += "calibration   not used: adc.range is not `calibrated`\n";
+    }
+    return text;
+}
+
+Json programming_json(const ProgrammingReport& report) {
+    return {{"cells", report.cells},
+            {"stuck_low", report.stuck_low},
+            {"stuck_high", report.stuck_high},
+            {"clipped", report.clipped}};
+}
+
+Json adc_json(const AdcRange& adc) {
+    return {{"bits", adc.bits},
+            {"policy", adc.policy},
+            {"lossless", adc.lossless},
+            {"step", number(adc.step)},
+            {"lo", adc.lo},
+            {"hi", adc.hi},
+            {"threshold", adc.one_bit ? number(adc.threshold) : Json(nullptr)}};
+}
+
+Json layers_json(const SimulationResult& result) {
+    Json layers = Json::array();
+    for (const LayerResult& layer : result.layers) {
+        layers.push_back({{"name", layer.name},
+                          {"arrays", layer.arrays},
+                          {"sqnr_db", number(layer.sqnr_db)},
+                          {"adc_clip_rate", number(layer.adc_clip_rate)},
+                          {"adc", adc_json(layer.adc)}});
+    }
+    return layers;
+}
+
+Json trials_json(const SimulationResult& result) {
+    Json trials = Json::array();
+    for (const TrialResult& trial : result.trials) {
+        trials.push_back({{"accuracy", number(trial.accuracy)},
+                          {"agreement", number(trial.agreement)},
+                          {"programming", programming_json(trial.programming)}});
+    }
+    return trials;
+}
+
+Json data_json(const SimulationRun& run, const SimulationResult& result) {
+    return {{"spec", run.data->spec()}, {"sha256", run.data->hash()}, {"samples", result.samples}};
+}
+
+Json calibration_json(const SimulationRun& run, const SimulationResult& result) {
+    if (result.calibration.empty()) return nullptr;
+    const Dataset& source = run.calibration ? *run.calibration : *run.data;
+    return {{"spec", result.calibration}, {"sha256", source.hash()}, {"samples", result.calibration_samples}};
+}
+
+Json float_json(const SimulationRun& run, const SimulationResult& result) {
+    return {{"accuracy", number(result.float_accuracy)},
+            {"path", run.real ? Json(run.real->path) : Json(nullptr)},
+            {"sha256", run.real ? Json(run.real->sha256) : Json(nullptr)}};
+}
+
+Json ideal_json(const SimulationResult& result) {
+    return {{"accuracy", number(result.ideal_accuracy)},
+            {"unequal_samples", result.ideal_accuracy ? Json(result.ideal_unequal) : Json(nullptr)}};
+}
+
+Json chip_json(const SimulationRun& run, const SimulationResult& result) {
+    return {{"accuracy",
+             {{"mean", number(result.accuracy_mean)},
+              {"std", number(result.accuracy_std)},
+              {"ci95", number(result.accuracy_ci95)}}},
+            {"agreement", number(result.agreement)},
+            {"arrays", run.mapping.arrays}};
+}
+
+Json options_json(const SimulationRun& run) {
+    return {{"trials", run.options.trials},
+            {"limit", run.limit ? Json(*run.limit) : Json(nullptr)},
+            {"calibration_samples", run.options.calibration_samples},
+            {"skip_ideal", !run.options.ideal_chip}};
+}
+
+}  // namespace
+
+std::string simulation_text(const SimulationRun& run, const SimulationResult& result) {
+    const std::string title =
+        fmt::format("{} on {}", clean_line(run.model.network.name), clean_line(run.mapping.architecture.name));
+    return styled(title, Style::bold) + "\n\n" + render(chain_table(result)) + "\n" + render(layer_table(result)) +
+           "\n" + conditions_text(run, result) + cells_text(result) +
+           fmt::format("speed         {:.4g} images/s on the {} kernel with {} threads; {} in all\n",
+                       result.images_per_second, kernels::active().name, threads(), duration_text(result.seconds));
+}
+
+Json simulation_json(const SimulationRun& run, const SimulationResult& result) {
+    return {{"version", kVersion},
+            {"kernel", kernels::active().name},
+            {"seed", run.options.seed},
+            {"threads", threads()},
+            {"model", to_json(run.model)},
+            {"architecture", to_json(run.mapping.architecture, run.architecture_source, run.settings)},
+            {"data", data_json(run, result)},
+            {"calibration", calibration_json(run, result)},
+            {"preprocess", to_string(run.preprocess.preprocess)},
+            {"options", options_json(run)},
+            {"software", {{"accuracy", number(result.software_accuracy)}}},
+            {"float", float_json(run, result)},
+            {"ideal", ideal_json(result)},
+            {"chip", chip_json(run, result)},
+            {"trials", trials_json(result)},
+            {"layers", layers_json(result)},
+            {"images_per_second", number(result.images_per_second)},
+            {"seconds", number(result.seconds)}};
+}
+
+}  // namespace bitline::cli
