@@ -14,7 +14,7 @@ namespace bitline {
 
 /// Samples are read on demand, so memory does not grow with the data set.
 class Dataset {
-   public:
+ public:
     virtual ~Dataset() = default;
     virtual int64_t size() const = 0;
     virtual const Shape& shape() const = 0;  // per sample, as stored: {1, 28, 28}, {3, 32, 32}, {64}
