@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "tests/support/one_node.h"
 #include "tests/support/random_network.h"
 
 namespace bitline {
@@ -15,14 +16,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-Quantizer quantizer(int bits, bool is_signed, float scale = 1, int32_t zero_point = 0) {
-    Quantizer q;
-    q.bits = bits;
-    q.is_signed = is_signed;
-    q.scale = {scale};
-    q.zero_point = {zero_point};
-    return q;
-}
+using testing::kInf;
+using testing::kNan;
+using testing::quantizer;
 
 /// input (2x5x5, uint4) -> conv 3x3, 2 -> 3 channels, requantized -> max pool 3x3 -> dequantizing softmax.
 Network small_network() {
@@ -82,8 +78,6 @@ TEST_P(Validate, NamesTheNodeAndTheRelation) {
     }
 }
 
-constexpr float kInf = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
 
 const Defect kGraphDefects[] = {
