@@ -181,11 +181,11 @@ StoredBytes spool(InputStream& stream, uint64_t size) {
     return {file, stream.name(), 0, done};
 }
 
-[[noreturn]] void fail_size(const InputStream& stream, uint64_t expected, const std::string& found) {
+[[noreturn]] void fail_size(const std::string& name, uint64_t expected, uint64_t start, const std::string& found) {
+    const std::string place = start > 0 ? fmt::format(" after its header of {} bytes", start) : "";
     throw FormatError(
-        fmt::format("{}: expected {} bytes after the first {}, found {}: the file is truncated, corrupted "
-                    "or of another kind",
-                    stream.name(), expected, stream.position(), found));
+        fmt::format("{}: expected {} bytes{}, found {}: the file is truncated, corrupted or of another kind", name,
+                    expected, place, found));
 }
 
 }  // namespace
@@ -210,22 +210,17 @@ void StoredBytes::read(uint64_t at, void* out, uint64_t count) const {
 }
 
 StoredBytes store_exactly(InputStream& stream, uint64_t size) {
-    const uint64_t most = stream.most_bytes();
+    const uint64_t most = stream.most_bytes(), start = stream.position();
     if (const auto file = stream.plain_file()) {
-        if (most != size) fail_size(stream, size, std::to_string(most));
-        return {file, stream.name(), stream.position(), size};
+        if (most != size) fail_size(stream.name(), size, start, std::to_string(most));
+        return {file, stream.name(), start, size};
     }
-    if (size > most) fail_size(stream, size, fmt::format("a packed file that can hold at most {}", most));
-    const uint64_t start = stream.position();
+    if (size > most) fail_size(stream.name(), size, start, fmt::format("a packed file that holds at most {}", most));
     StoredBytes stored = spool(stream, size);
+    if (stored.size < size) fail_size(stream.name(), size, start, std::to_string(stored.size));
     char extra = 0;
-    const bool more = stored.size == size && stream.read(&extra, 1) > 0;
-    if (stored.size < size || more) {
-        throw FormatError(
-            fmt::format("{}: expected {} bytes after the first {}, found {}: the file is truncated, "
-                        "corrupted or of another kind",
-                        stream.name(), size, start, more ? "more" : std::to_string(stored.size)));
-    }
+    // Reading on to the end also lets the unpacker verify its checksum.
+    if (stream.read(&extra, 1) > 0) fail_size(stream.name(), size, start, "more");
     return stored;
 }
 
