@@ -66,7 +66,7 @@ def test_program_gives_onnx_runtimes_accuracies_and_an_ideal_chip_loses_nothing(
     assert done.returncode == 0, done.stderr
     run = json.loads(report.read_text())
     assert run["software"]["accuracy"] == (predict(models["cnn"], x) == y).mean()
-    assert run["software"]["float_accuracy"] == (predict(models["float"], x) == y).mean()
-    assert run["chip"]["agreement"] == 1
+    assert run["float"]["accuracy"] == (predict(models["float"], x) == y).mean()
+    assert run["ideal"]["unequal_samples"] == 0 and run["chip"]["agreement"] == 1
     assert run["chip"]["accuracy"]["mean"] == run["software"]["accuracy"]
     assert [layer["sqnr_db"] for layer in run["layers"]] == [None] * 4
