@@ -36,6 +36,8 @@ class Random {
 /// Seeds to start from and pieces that are worth inserting.
 struct Corpus {
     std::vector<std::string> seeds, pieces;
+    /// Keeps to the format, for three inputs in four; none: bytes are changed blindly.
+    void (*mutate_format)(std::string& text, const Corpus& corpus, Random& random) = nullptr;
 };
 
 enum class Mutation { flip_bit, set_byte, insert_byte, erase, repeat, copy, splice, truncate, insert_piece, count };
@@ -100,7 +102,9 @@ inline std::string make_input(const Corpus& corpus, uint64_t index) {
     if (index < corpus.seeds.size()) return corpus.seeds[index];
     Random random(index);
     std::string text = corpus.seeds[random.below(corpus.seeds.size())];
-    const size_t times = 1 + random.below(6);
+    const bool keeps_format = corpus.mutate_format && random.below(4) != 0;
+    if (keeps_format) corpus.mutate_format(text, corpus, random);
+    const size_t times = keeps_format ? 0 : 1 + random.below(6);
     for (size_t i = 0; i < times; ++i) mutate_once(text, corpus, random);
     if (text.size() > kLargest) text.resize(kLargest);
     return text;
