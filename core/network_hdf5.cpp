@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 #include <new>
 #include <stdexcept>
@@ -27,8 +28,10 @@ namespace {
 
 constexpr const char* kFormat = "bitline network";
 constexpr int64_t kFormatVersion = 1;
-constexpr int64_t kMaxElements = int64_t(1) << 28;  // of one data set: 1 GiB of weights; refuses absurd sizes
-constexpr size_t kMaxAttribute = 16384;             // bytes; HDF5 keeps attributes below 64 KiB in an object's header
+// Sizes that a file may claim, checked before memory is asked for. Bitline writes at least a byte per element; another
+// program may have compressed it.
+constexpr int64_t kMaxElements = int64_t(1) << 28;  // of one data set: 1 GiB of weights
+constexpr int64_t kMaxElementsPerByte = 64;
 
 std::string join_path(const std::string& group, const std::string& name) {
     return group == "/" ? group + name : group + "/" + name;
@@ -44,7 +47,7 @@ class WriteArchive {
     void number(const char* name, int64_t value) { file_.write_int(path_, name, value); }
     void flag(const char* name, bool value) { file_.write_int(path_, name, value ? 1 : 0); }
     void real(const char* name, float value) { file_.write_double(path_, name, double(value)); }
-    void text(const char* name, const std::string& value);
+    void text(const char* name, const std::string& value) { file_.write_string(path_, name, value); }
 
     template <class Enum, size_t kCount>
     void choice(const char* name, Enum value, const std::array<std::string_view, kCount>& names) {
@@ -84,14 +87,6 @@ class WriteArchive {
     Hdf5Writer& file_;
     std::string path_;
 };
-
-/// Attributes end at a zero byte and have a limited size; any other text becomes a data set of its bytes.
-void WriteArchive::text(const char* name, const std::string& value) {
-    if (value.size() <= kMaxAttribute && value.find('\0') == std::string::npos) {
-        return file_.write_string(path_, name, value);
-    }
-    file_.write(join_path(path_, name), std::vector<int8_t>(value.begin(), value.end()), {int64_t(value.size())});
-}
 
 /// "0007_conv1": sorts in the order of the indices, and tells a reader of the bare file what it is.
 std::string group_name(size_t index, size_t count, const std::string& label) {
@@ -160,7 +155,7 @@ class ReadArchive {
         value = float(number);
         if (double(value) != number) fail(name, fmt::format("{} violates a finite float32", number));
     }
-    void text(const char* name, std::string& value);
+    void text(const char* name, std::string& value) { value = file_.read_string(path_, name); }
 
     template <class Enum, size_t kCount>
     void choice(const char* name, Enum& value, const std::array<std::string_view, kCount>& names) {
@@ -226,11 +221,15 @@ size_t ReadArchive::index_of(const char* name, const std::string_view* names, si
     return size_t(found - names);
 }
 
-/// Before memory is asked for: a file of a few bytes may claim any size.
 void ReadArchive::require_size(const std::string& name) const {
     const Shape shape = file_.shape(join_path(path_, name));
-    if (element_count(shape) > kMaxElements) {
-        fail(name, fmt::format("shape {} violates at most 2^28 elements", to_string(shape)));
+    std::error_code error;  // a file that vanished meanwhile holds nothing
+    const std::uintmax_t size = std::filesystem::file_size(file_name_, error);
+    const int64_t bytes = error ? 0 : int64_t(size);
+    const int64_t most = std::min(kMaxElements, bytes * kMaxElementsPerByte);
+    if (element_count(shape) > most) {
+        fail(name, fmt::format("shape {} violates at most {} elements, which a file of {} bytes may hold",
+                               to_string(shape), most, bytes));
     }
 }
 
@@ -249,18 +248,6 @@ void ReadArchive::list(const char* name, std::vector<T>& values, const Shape&, c
         values.reserve(numbers.size());
         for (const int64_t number : numbers) values.push_back(narrowed<T>(name, number));
     }
-}
-
-void ReadArchive::text(const char* name, std::string& value) {
-    if (file_.has_attribute(path_, name)) {
-        value = file_.read_string(path_, name);
-        return;
-    }
-    const std::string path = join_path(path_, name);
-    if (!file_.has(path)) fail(name, "is missing; the file was not written by this version, or is damaged");
-    require_size(name);
-    value.clear();
-    for (const int64_t byte : file_.read_ints(path)) value += char(narrowed<int8_t>(name, byte));
 }
 
 std::vector<ReadArchive> ReadArchive::subs(const std::string& name) const {
