@@ -32,39 +32,46 @@ struct Group {
     }
 };
 
+/// The digits of a row and of the next one, for every column.
+__m256i digit_pair(const int16_t* digits) {
+    int32_t pair;
+    memcpy(&pair, digits, sizeof pair);
+    return _mm256_set1_epi32(pair);
+}
+__m256i last_digit(const int16_t* digits) { return _mm256_set1_epi32(uint16_t(*digits)); }
+
+inline void add_products(__m256i& low, __m256i& high, __m256i digits, __m256i strip_low, __m256i strip_high) {
+    low = _mm256_add_epi32(low, _mm256_madd_epi16(digits, strip_low));
+    high = _mm256_add_epi32(high, _mm256_madd_epi16(digits, strip_high));
+}
+
 struct Sums {
     __m256i low[kGroup], high[kGroup];  // columns 0 .. 7 and 8 .. 15
 };
 
-inline void add_products(Sums& sums, const int16_t* pair_strip, const __m256i* digits) {
-    const __m256i low = load(pair_strip), high = load(pair_strip + kTile);
-#pragma GCC unroll 4
-    for (int i = 0; i < kGroup; ++i) {
-        sums.low[i] = _mm256_add_epi32(sums.low[i], _mm256_madd_epi16(digits[i], low));
-        sums.high[i] = _mm256_add_epi32(sums.high[i], _mm256_madd_epi16(digits[i], high));
-    }
-}
-
 /// Sums of digit * number over rows first .. last - 1 of a strip, modulo 2^32; `first` is even.
-inline Sums multiply(const int16_t* strip, const Group& group, int first, int last) {
-    Sums sums;
-    __m256i digits[kGroup];
-    for (int i = 0; i < kGroup; ++i) sums.low[i] = sums.high[i] = _mm256_setzero_si256();
-    int row = first;
-    for (; row + 1 < last; row += 2) {
-#pragma GCC unroll 4
-        for (int i = 0; i < kGroup; ++i) {
-            int32_t pair;
-            memcpy(&pair, group.rows[i] + row, sizeof pair);
-            digits[i] = _mm256_set1_epi32(pair);
-        }
-        add_products(sums, strip + int64_t(row) * kTile, digits);
+Sums multiply(const int16_t* strip, const Group& group, int first, int last) {
+    // Named one by one, because GCC copies an array of sums to and fro in every round of the loop.
+    __m256i low0 = _mm256_setzero_si256(), low1 = low0, low2 = low0, low3 = low0;
+    __m256i high0 = low0, high1 = low0, high2 = low0, high3 = low0;
+    const int16_t *const row0 = group.rows[0], *const row1 = group.rows[1];
+    const int16_t *const row2 = group.rows[2], *const row3 = group.rows[3];
+    if ((last - first) % 2 == 1) {  // the row without a partner
+        const int64_t row = last - 1;
+        const __m256i low = load(strip + row * kTile), high = load(strip + (row + 1) * kTile);
+        add_products(low0, high0, last_digit(row0 + row), low, high);
+        add_products(low1, high1, last_digit(row1 + row), low, high);
+        add_products(low2, high2, last_digit(row2 + row), low, high);
+        add_products(low3, high3, last_digit(row3 + row), low, high);
     }
-    if (row < last) {
-        for (int i = 0; i < kGroup; ++i) digits[i] = _mm256_set1_epi32(uint16_t(group.rows[i][row]));
-        add_products(sums, strip + int64_t(row) * kTile, digits);
+    for (int64_t row = first; row + 1 < last; row += 2) {
+        const __m256i low = load(strip + row * kTile), high = load(strip + (row + 1) * kTile);
+        add_products(low0, high0, digit_pair(row0 + row), low, high);
+        add_products(low1, high1, digit_pair(row1 + row), low, high);
+        add_products(low2, high2, digit_pair(row2 + row), low, high);
+        add_products(low3, high3, digit_pair(row3 + row), low, high);
     }
-    return sums;
+    return {{low0, low1, low2, low3}, {high0, high1, high2, high3}};
 }
 
 const int16_t* conductance_strip(const Strips& strips, int tile, int limb) {
@@ -163,14 +170,33 @@ struct Place {
     int vector, cycle;
 };
 
+Place next(Place place, int cycles) {
+    return place.cycle + 1 < cycles ? Place{place.vector, place.cycle + 1} : Place{place.vector + 1, 0};
+}
+
+/// The deviates of a group that begins at `place`. All words come first: their long chains of operations overlap.
+void draw(const NoiseSource& noise, const RoundKeys& keys, uint32_t counters_per_cycle, int cycles, int tile,
+          Place place, int count, Tile<float>& z) {
+    Bits16 bits[kGroup];
+    for (int i = 0; i < count; ++i, place = next(place, cycles)) {
+        const uint32_t first = uint32_t(place.cycle) * counters_per_cycle + uint32_t(tile) * (kTile / 4);
+        bits[i] = philox16(keys, first, noise.position[place.vector], noise.sample[place.vector], noise.block);
+    }
+    for (int i = 0; i < count; ++i) {
+        _mm256_store_ps(&z.at[i][0], gaussian8(bits[i].low, noise.table));
+        _mm256_store_ps(&z.at[i][8], gaussian8(bits[i].high, noise.table));
+    }
+}
+
 template <class Number>
-void add_noise(const NoiseSource& noise, const RoundKeys& keys, uint32_t counters_per_cycle, int tile, Place place,
-               const double* variances, Number* sums) {
-    const uint32_t first = uint32_t(place.cycle) * counters_per_cycle + uint32_t(tile) * (kTile / 4);
-    const Bits16 bits = philox16(keys, first, noise.position[place.vector], noise.sample[place.vector], noise.block);
+void add_noise(const NoiseSource& noise, int count, const Tile<double>& variance, const Tile<float>& z,
+               Tile<Number>& sums) {
     const __m256d unit = _mm256_set1_pd(noise.variance_unit);
-    add_deviates(sums, variances, unit, gaussian8(bits.low, noise.table));
-    add_deviates(sums + 8, variances + 8, unit, gaussian8(bits.high, noise.table));
+    for (int i = 0; i < count; ++i) {
+        for (int col = 0; col < kTile; col += 8) {
+            add_deviates(&sums.at[i][col], &variance.at[i][col], unit, _mm256_load_ps(&z.at[i][col]));
+        }
+    }
 }
 
 // ------------------------------------------------------------------------------------------------ conversion
@@ -295,20 +321,21 @@ int64_t convert_tile(const Conversion& all, int tile, int first, int last) {
         const int count = digit_rows - done < kGroup ? int(digit_rows - done) : kGroup;
         const Group group(digits + done * rows, rows, count);
         Tile<Number> sums;
-        Tile<double> variance;
         group_sums(all.strips, all.digits, tile, group, sums);
-        if (all.noise.on) variances(all.strips, all.noise, tile, group, done, count, variance);
-        for (int i = 0; i < count; ++i) {
-            if (all.noise.on) {
-                add_noise(all.noise, all.keys, all.counters_per_cycle, tile, place, variance.at[i], sums.at[i]);
-            }
+        if (all.noise.on) {
+            Tile<double> variance;
+            Tile<float> z;
+            variances(all.strips, all.noise, tile, group, done, count, variance);
+            draw(all.noise, all.keys, all.counters_per_cycle, cycles, tile, place, count, z);
+            add_noise(all.noise, count, variance, z, sums);
+        }
+        for (int i = 0; i < count; ++i, place = next(place, cycles)) {
             Codes codes;
             clipped += convert_row(all.converters, col, sums.at[i], codes);
             totals.add(codes, all.output.cycle_weight[place.cycle]);
-            if (++place.cycle < cycles) continue;
+            if (place.cycle + 1 < cycles) continue;
             read_out(all.output, col, cols, totals, all.output.acc + int64_t(place.vector) * all.output.outputs);
             totals.clear();
-            place = {place.vector + 1, 0};
         }
     }
     return clipped;
