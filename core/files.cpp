@@ -84,6 +84,14 @@ bool names_open_file(const std::filesystem::path& path) {
     return folder == "/dev" || folder.rfind("/proc/", 0) == 0;
 }
 
+/// The descriptor that `name` stands for, or -1. It shares its position with what else is printed, where opening the
+/// name anew would start at byte 0, or be forbidden.
+int open_descriptor(const std::string& name) {
+    if (name == "/dev/stdout") return STDOUT_FILENO;
+    if (name == "/dev/stderr") return STDERR_FILENO;
+    return -1;
+}
+
 Target find_target(const std::string& name) {
     if (name.empty()) throw ConfigError("the name of the output file is empty");
     Target target;
@@ -100,7 +108,8 @@ Target find_target(const std::string& name) {
         target.mode = status.st_mode & 07777;
         target.path = std::filesystem::canonical(target.path, error);
     }
-    if (error || (target.exists && ::access(name.c_str(), W_OK) != 0)) {
+    const bool is_open = open_descriptor(name) >= 0;
+    if (error || (target.exists && !is_open && ::access(name.c_str(), W_OK) != 0)) {
         throw ConfigError(fmt::format("{}: cannot be written: {}", name, error ? error.message() : reason(errno)));
     }
     target.folder = target.is_stream ? std::filesystem::path(temporary_folder()) : target.path.parent_path();
@@ -143,9 +152,8 @@ void flush_to_disk(const std::string& path, int flags, const std::string& name) 
 }
 
 Descriptor open_stream(const std::string& name) {
-    // The process's own descriptor shares its position with what is printed; a new one would start at byte 0.
-    if (name == "/dev/stdout") return Descriptor(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
-    if (name == "/dev/stderr") return Descriptor(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
+    const int open_already = open_descriptor(name);
+    if (open_already >= 0) return Descriptor(::fcntl(open_already, F_DUPFD_CLOEXEC, 0));
     return Descriptor(::open(name.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
 }
 
