@@ -1,9 +1,9 @@
 #pragma once
 
 // A network is a checked graph of layers. A value that flows along an edge holds either integer codes with a quantizer
-// (x = (q - zero_point) * scale) or real numbers (float32). An operator that needs real numbers reads codes through that
-// relation; an operator that only moves or compares numbers (max pooling, reshape, permute, concatenation of equally
-// quantized values) keeps the codes.
+// (x = (q - zero_point) * scale) or real numbers (float32). An operator that needs real numbers reads codes through
+// that relation; an operator that only moves or compares numbers (max pooling, reshape, permute, concatenation of
+// equally quantized values) keeps the codes.
 
 #include <cstdint>
 #include <map>
@@ -31,7 +31,7 @@ struct Quantizer {
     int axis = 0;                     // weights: 0 is the output channel. Activations are quantized per tensor.
     int bits = 8;                     // 1 <= bits <= 16
     bool is_signed = true;
-    bool narrow = false;              // signed: leaves out the lowest code; unsigned: leaves out the highest (as in QONNX)
+    bool narrow = false;  // signed: leaves out the lowest code; unsigned: leaves out the highest (as in QONNX)
 
     int32_t code_min() const;
     int32_t code_max() const;
@@ -39,8 +39,8 @@ struct Quantizer {
     bool operator==(const Quantizer&) const = default;
 };
 
-/// Rounding of x / scale to an integer. QONNX calls them ROUND, DOWN, FLOOR, CEIL, HALF_UP, HALF_DOWN and UP; its HALF_UP
-/// and HALF_DOWN go by magnitude (away from zero, toward zero), so half_up and half_away are the same.
+/// Rounding of x / scale to an integer. QONNX calls them ROUND, DOWN, FLOOR, CEIL, HALF_UP, HALF_DOWN and UP; its
+/// HALF_UP and HALF_DOWN go by magnitude (away from zero, toward zero), so half_up and half_away are the same.
 enum class Rounding { half_even, toward_zero, floor, ceil, half_up, half_down, half_away, away_from_zero };
 
 // ---------------------------------------------------------------------------------------------- operators
@@ -59,20 +59,20 @@ int64_t window_output(int64_t in, int64_t kernel, int64_t stride, int64_t dilati
 
 /// What follows the integer sum acc of a quantized layer. All arithmetic is float32 in the order printed here, rounded
 /// to nearest even at each step; no fused multiply-add.
-struct ScaleOutput {          // real output: y = float(acc) * scale[c], then y + bias[c] where a bias is given
+struct ScaleOutput {           // real output: y = float(acc) * scale[c], then y + bias[c] where a bias is given
     std::vector<float> scale;  // (out_channels), s_x * s_w[c] in float32
     std::vector<float> bias;   // (out_channels) or empty: a bias that is no whole multiple of s_x * s_w
     bool operator==(const ScaleOutput&) const = default;
 };
-struct RequantizeOutput {          // codes, ONNX operator form: q = clip(rne(float(acc) * multiplier[c]) + zero_point)
+struct RequantizeOutput {           // codes, ONNX operator form: q = clip(rne(float(acc) * multiplier[c]) + zero_point)
     std::vector<float> multiplier;  // (out_channels), s_x * s_w[c] / s_y in float32, product first
     bool operator==(const RequantizeOutput&) const = default;
 };
-struct ThresholdOutput {                // codes: q = code_min + number of steps crossed, for a rising channel
-    std::vector<int64_t> threshold;     // (out_channels x levels-1), ascending in the level. Rising: a step is crossed
-                                        // where acc >= threshold; falling: where acc <= threshold.
-    std::vector<int8_t> falling;        // (out_channels), 1 where the codes fall as acc rises
-    std::vector<int32_t> codes;         // (levels) the code of each level, ascending
+struct ThresholdOutput {             // codes: q = code_min + number of steps crossed, for a rising channel
+    std::vector<int64_t> threshold;  // (out_channels x levels-1), ascending in the level. Rising: a step is crossed
+                                     // where acc >= threshold; falling: where acc <= threshold.
+    std::vector<int8_t> falling;     // (out_channels), 1 where the codes fall as acc rises
+    std::vector<int32_t> codes;      // (levels) the code of each level, ascending
     bool operator==(const ThresholdOutput&) const = default;
 };
 
@@ -194,9 +194,9 @@ struct Preprocess {
 struct Network {
     std::string name;
     std::vector<Value> values;
-    std::vector<Node> nodes;  // in an order in which every node comes after its inputs
-    int input = -1;           // value index
-    int output = -1;          // value index
+    std::vector<Node> nodes;                      // in an order in which every node comes after its inputs
+    int input = -1;                               // value index
+    int output = -1;                              // value index
     std::optional<Preprocess> preprocess;         // carried by the model (ONNX metadata `bitline.preprocess`)
     std::map<std::string, std::string> metadata;  // other metadata, kept as it came
     bool operator==(const Network&) const = default;

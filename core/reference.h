@@ -14,7 +14,7 @@ namespace bitline {
 
 /// Computes the sums of one quantized MatVec for a block of samples.
 class ProductEngine {
-   public:
+ public:
     virtual ~ProductEngine() = default;
 
     /// `codes` (samples x input elements): the layer's input codes q_x (zero points not yet subtracted).

@@ -124,6 +124,32 @@ INSTANTIATE_TEST_SUITE_P(Encodings, Exactness,
                                            WeightEncoding::multilevel, WeightEncoding::xnor),
                          [](const auto& encoding) { return to_string(encoding.param); });
 
+// ISAAC's 8-bit ADC resolves every sum of flipped columns (Shafiee et al., ISCA 2016, section IV).
+TEST(Exactness, IsaacIsExactWithItsEightBitConverters) {
+    const Architecture isaac = read_architecture("isaac");
+    ASSERT_EQ(isaac.adc.bits, 8);
+    for (uint64_t seed = 1; seed <= 60; ++seed) {
+        RandomSource random(seed);
+        RandomNetworkOptions options;
+        options.max_channels = 40;  // several row tiles
+        const Network network = testing::random_network(seed, options);
+        Architecture architecture = isaac;
+        Mapping mapping;
+        try {
+            mapping = map_network(network, architecture);
+        } catch (const ConfigError&) {  // -1/+1 inputs with padding
+            continue;
+        }
+        for (const MappedLayer& layer : mapping.layers) ASSERT_LE(layer.lossless_bits, 8) << seed;
+        const std::vector<float> input = random_input(random, network);
+        const auto exact = make_exact_engine(network);
+        const Chip chip = program(mapping, static_ranges(mapping), seed, 0);
+        ChipEngine engine(network, mapping, chip);
+        expect_same_bits(run(network, engine, input, kSamples, 0), run(network, *exact, input, kSamples, 0),
+                         fmt::format("seed {}", seed));
+    }
+}
+
 TEST(Exactness, ResultsDoNotDependOnBlocksOrThreads) {
     RandomSource random(5);
     for (uint64_t seed = 1; seed <= 12; ++seed) {

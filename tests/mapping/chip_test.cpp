@@ -1,0 +1,234 @@
+// Imperfect chips against closed forms: what errors of the cells and the converters do to a column's sum.
+
+#include "mapping/chip.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "support/random_network.h"
+#include "support/small_networks.h"
+
+namespace bitline {
+namespace {
+
+using testing::RandomSource;
+
+struct Samples {
+    double mean = 0, variance = 0;
+    void add(double x) {
+        ++n;
+        const double d = x - mean;
+        mean += d / n;
+        squares += d * (x - mean);
+        variance = n > 1 ? squares / (n - 1) : 0;
+    }
+    double n = 0, squares = 0;
+};
+
+/// A layer of one-bit inputs, all driven, into one array: the sum of a column is in levels.
+constexpr int kRows = 64, kCols = 32;
+
+Network all_driven() {
+    RandomSource random(4);
+    std::vector<int32_t> weights(kRows * kCols);
+    for (int32_t& w : weights) w = static_cast<int32_t>(random.between(-3, 3));
+    weights[0] = 3;
+    return testing::fully_connected(kRows, kCols, weights, 3, testing::codes(1, false));
+}
+
+Architecture fine_converters() {
+    Architecture a;
+    a.array.rows = 64;
+    a.cell.g_min = 1e-6;
+    a.adc.bits = 16;
+    a.adc.range = AdcOptions::Range::fixed;  // steps far below a level
+    return a;
+}
+
+std::vector<double> column_sums(const Network& network, const Mapping& mapping, const Chip& chip, int64_t sample) {
+    ChipEngine engine(network, mapping, chip);
+    const std::vector<int32_t> ones(kRows, 1);
+    std::vector<double> acc(kCols);
+    engine.product(network, 1, ones, 1, sample, acc);
+    return acc;
+}
+
+TEST(Chip, ProgrammingErrorOfAColumnHasItsClosedFormVariance) {
+    const Network network = all_driven();
+    Architecture a = fine_converters();
+    a.cell.g_min = 4e-5;  // far from the lower limit, so that nothing is clipped
+    a.cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.02};
+    const Mapping mapping = map_network(network, a);
+    const Grid& grid = mapping.layers[0].grid;
+    const auto exact = make_exact_engine(network);
+    std::vector<double> expected(kCols);
+    exact->product(network, 1, std::vector<int32_t>(kRows, 1), 1, 0, expected);
+    Samples error;
+    for (uint32_t trial = 0; trial < 200; ++trial) {
+        const Chip chip = program(mapping, static_ranges(mapping), 1, trial);
+        EXPECT_EQ(chip.report.cells, 2 * kRows * kCols);
+        const std::vector<double> sums = column_sums(network, mapping, chip, 0);
+        for (size_t c = 0; c < kCols; ++c) error.add(sums[c] - expected[c]);
+    }
+    // Two cells of sigma 0.02 G_max per row, in levels.
+    const double sigma = 0.02 * grid.g_max / grid.level_step;
+    const double variance = 2 * kRows * sigma * sigma;
+    EXPECT_NEAR(error.mean, 0, 5 * std::sqrt(variance / error.n));
+    EXPECT_NEAR(error.variance, variance, 5 * variance * std::sqrt(2 / error.n));
+}
+
+TEST(Chip, ReadNoiseOfAColumnCountsBothCellsOfAPair) {
+    const Network network = all_driven();
+    Architecture a = fine_converters();
+    a.cell.read_noise.sigma = 0.05;
+    const Mapping mapping = map_network(network, a);
+    const MappedLayer& layer = mapping.layers[0];
+    const Chip chip = program(mapping, static_ranges(mapping), 1, 0);
+    const auto& weights = layer.weights;
+    std::vector<Samples> noise(kCols);
+    const int reads = 4000;
+    for (int64_t sample = 0; sample < reads; ++sample) {
+        const std::vector<double> sums = column_sums(network, mapping, chip, sample);
+        for (size_t c = 0; c < kCols; ++c) noise[c].add(sums[c]);
+    }
+    double ratio = 0;
+    for (size_t c = 0; c < kCols; ++c) {
+        double variance = 0, exact = 0;
+        for (size_t r = 0; r < kRows; ++r) {
+            const int32_t w = weights[c * kRows + r];
+            const double plus = layer.grid.g_min + layer.grid.level_step * std::max(w, 0);
+            const double minus = layer.grid.g_min + layer.grid.level_step * std::max(-w, 0);
+            variance += 0.05 * 0.05 * (plus * plus + minus * minus) / std::pow(layer.grid.level_step, 2);
+            exact += w;
+        }
+        EXPECT_NEAR(noise[c].mean, exact, 5 * std::sqrt(variance / reads));
+        EXPECT_NEAR(noise[c].variance, variance, 5.5 * variance * std::sqrt(2.0 / reads)) << c;
+        ratio += noise[c].variance / variance / kCols;
+    }
+    EXPECT_NEAR(ratio, 1, 5 * std::sqrt(2.0 / reads / kCols));
+}
+
+TEST(Chip, ReadNoiseBelongsToTheSampleAndTheTrial) {
+    const Network network = all_driven();
+    Architecture a = fine_converters();
+    a.cell.read_noise.sigma = 0.05;
+    const Mapping mapping = map_network(network, a);
+    const Chip chip = program(mapping, static_ranges(mapping), 1, 0),
+               again = program(mapping, static_ranges(mapping), 1, 0);
+    const Chip other = program(mapping, static_ranges(mapping), 1, 1);
+    EXPECT_EQ(column_sums(network, mapping, chip, 5), column_sums(network, mapping, again, 5));
+    EXPECT_NE(column_sums(network, mapping, chip, 5), column_sums(network, mapping, chip, 6));
+    EXPECT_NE(column_sums(network, mapping, chip, 5), column_sums(network, mapping, other, 5));
+}
+
+TEST(Chip, ConverterOffsetShiftsASumByItsLsb) {
+    const Network network = all_driven();
+    Architecture a = fine_converters();
+    a.adc.range = AdcOptions::Range::lossless;
+    a.adc.offset_sigma = 3;
+    a.adc.columns_per_converter = 1;
+    const Mapping mapping = map_network(network, a);
+    const auto exact = make_exact_engine(network);
+    std::vector<double> expected(kCols);
+    exact->product(network, 1, std::vector<int32_t>(kRows, 1), 1, 0, expected);
+    Samples error;
+    for (uint32_t trial = 0; trial < 300; ++trial) {
+        const Chip chip = program(mapping, static_ranges(mapping), 8, trial);
+        const std::vector<double> sums = column_sums(network, mapping, chip, 0);
+        for (size_t c = 0; c < kCols; ++c) error.add(sums[c] - expected[c]);
+    }
+    const double variance = 9 + 1.0 / 12;  // one LSB is one level; rounding adds 1/12
+    EXPECT_NEAR(error.variance, variance, 5 * variance * std::sqrt(2 / error.n));
+}
+
+TEST(Chip, SenseAmplifierGivesTheSignOfAColumn) {
+    RandomSource random(4);
+    std::vector<int32_t> weights(kRows * kCols);
+    for (int32_t& w : weights) w = random.chance(0.5) ? 1 : -1;
+    for (size_t c = 0; c < kCols; ++c) weights[c * kRows] = weights[c * kRows + 1];  // sums of even rows may be 0
+    const Network network = testing::fully_connected(kRows, kCols, weights, 2, testing::codes(1, false));
+    const auto exact = make_exact_engine(network);
+    std::vector<double> expected(kCols);
+    exact->product(network, 1, std::vector<int32_t>(kRows, 1), 1, 0, expected);
+    for (auto encoding : {WeightEncoding::differential, WeightEncoding::offset}) {
+        Architecture a = fine_converters();
+        a.weights.encoding = encoding;
+        a.cell.bits = encoding == WeightEncoding::offset ? 2 : 1;
+        a.cell.g_min = 0;
+        a.adc = {};
+        a.adc.bits = 1;
+        a.adc.sense_amplifier = true;
+        const Mapping mapping = map_network(network, a);
+        const Chip chip = program_nominal(mapping, static_ranges(mapping));
+        const std::vector<double> sums = column_sums(network, mapping, chip, 0);
+        const AdcRange& range = chip.layers[0].adc;
+        for (size_t c = 0; c < kCols; ++c) {
+            // offset: stored = w + 2, so all 64 rows driven add 128 levels to the sum.
+            const double offset = encoding == WeightEncoding::offset ? 2.0 * kRows : 0.0;
+            const bool above = expected[c] + offset >= range.threshold;
+            EXPECT_DOUBLE_EQ(sums[c], range.threshold + (above ? range.step : -range.step) - offset);
+        }
+    }
+}
+
+TEST(Chip, ClippingIsCounted) {
+    const Network network = all_driven();
+    Architecture a = fine_converters();
+    a.adc.bits = 3;
+    a.adc.full_scale = 0.02;  // 192 levels * 0.02: most sums lie outside
+    const Mapping mapping = map_network(network, a);
+    const Chip chip = program_nominal(mapping, static_ranges(mapping));
+    const auto exact = make_exact_engine(network);
+    std::vector<double> expected(kCols);
+    exact->product(network, 1, std::vector<int32_t>(kRows, 1), 1, 0, expected);
+    int64_t outside = 0;
+    const AdcRange& range = chip.layers[0].adc;
+    for (double sum : expected) {
+        const double code = std::nearbyint(sum / range.step);
+        outside += code < range.lo || code > range.hi;
+    }
+    ChipEngine engine(network, mapping, chip);
+    std::vector<LayerRecord> records(1);
+    engine.compare_with(*exact, records, 0);
+    std::vector<double> acc(kCols);
+    engine.product(network, 1, std::vector<int32_t>(kRows, 1), 1, 0, acc);
+    EXPECT_EQ(records[0].conversions, kCols);
+    EXPECT_EQ(records[0].clipped, outside);
+    EXPECT_GT(outside, 0);
+    EXPECT_LT(outside, kCols);
+}
+
+TEST(Chip, CalibrationBeatsTheWorstCaseRange) {
+    RandomSource random(3);
+    std::vector<int32_t> weights(256 * 40);
+    for (int32_t& w : weights) w = static_cast<int32_t>(random.between(-127, 127));
+    const Network network = testing::fully_connected(256, 40, weights);
+    std::vector<float> input(16 * 256);
+    for (float& x : input) x = static_cast<float>(random.between(0, 255));
+    const auto exact = make_exact_engine(network);
+    for (auto encoding : {WeightEncoding::differential, WeightEncoding::offset, WeightEncoding::flipped}) {
+        Architecture a;
+        a.weights.encoding = encoding;
+        a.adc.bits = 6;
+        const auto error = [&](const std::vector<AdcRange>& ranges, const Mapping& mapping) {
+            const Chip chip = program_nominal(mapping, ranges);
+            ChipEngine engine(network, mapping, chip);
+            std::vector<LayerRecord> records(16);
+            engine.compare_with(*exact, records, 0);
+            run(network, engine, input, 16, 0);
+            double sum = 0;
+            for (const LayerRecord& record : records) sum += record.error;
+            return sum;
+        };
+        const Mapping mapping = map_network(network, a);
+        a.adc.range = AdcOptions::Range::calibrated;
+        const Mapping calibrated = map_network(network, a);
+        const double worst = error(static_ranges(mapping), mapping);
+        const double best = error(calibrate_ranges(network, calibrated, input, 16), calibrated);
+        EXPECT_LT(best, 0.5 * worst) << to_string(encoding);
+    }
+}
+
+}  // namespace
+}  // namespace bitline
