@@ -12,12 +12,15 @@ namespace {
 
 // ---------------------------------------------------------------------------------------------- constants
 
-float as_real(const NodeView& node, const Tensor& tensor, size_t i) {
-    if (!is_integer(tensor.type)) return tensor.real[i];
-    const int64_t v = tensor.whole[i];
-    if (v > (int64_t(1) << 24) || v < -(int64_t(1) << 24))
-        node.fail("constant {} exceeds 2^24, float32's exact range", v);
-    return static_cast<float>(v);
+float as_real(const Tensor& tensor, size_t i) {
+    return is_integer(tensor.type) ? static_cast<float>(tensor.whole[i]) : tensor.real[i];
+}
+
+/// Whole numbers become float32 where the network computes with them.
+void require_exact(const NodeView& node, const Tensor& tensor) {
+    constexpr int64_t kLargest = int64_t(1) << 24;
+    for (const int64_t v : tensor.whole)
+        if (v > kLargest || v < -kLargest) node.fail("constant {} exceeds 2^24, float32's exact range", v);
 }
 
 /// For each element of a sample, the entry of the constant that ONNX's broadcasting pairs with it.
@@ -48,13 +51,13 @@ std::vector<size_t> broadcast_to_sample(const NodeView& node, const Tensor& cons
 std::vector<float> sample_constant(const NodeView& node, const Tensor& constant, const Shape& onnx_shape,
                                    const Shape& value_shape) {
     if (constant.has_batch()) node.fail("computes with the batch size");
-    if (constant.count() == 1 && constant.dims.size() <= onnx_shape.size() + 1) return {as_real(node, constant, 0)};
+    if (constant.count() == 1 && constant.dims.size() <= onnx_shape.size() + 1) return {as_real(constant, 0)};
     const std::vector<size_t> index = broadcast_to_sample(node, constant, onnx_shape);
     const size_t channels = value_shape.empty() ? 1 : size_t(value_shape[0]), inner = index.size() / channels;
     bool per_channel = true;
     for (size_t i = 0; i < index.size() && per_channel; ++i) per_channel = index[i] == index[i / inner * inner];
     std::vector<float> out;
-    for (size_t i = 0; i < index.size(); i += per_channel ? inner : 1) out.push_back(as_real(node, constant, index[i]));
+    for (size_t i = 0; i < index.size(); i += per_channel ? inner : 1) out.push_back(as_real(constant, index[i]));
     return out;
 }
 
@@ -134,6 +137,7 @@ void import_with_constant(Importer& state, const NodeView& node, int constant_in
     if (data.integer() && kind == Arithmetic::Kind::divide) node.fail("divides whole numbers");
     const Arithmetic op{kind, sample_constant(node, constant, data.shape, value_of(state, data).shape)};
     if (change_scale(state, node, data, op) || add_as_bias(state, node, data, constant, op)) return;
+    require_exact(node, constant);
     Data out = emit(state, node, op, {numeric_value(state, node, data)}, data.shape);
     out.type = data.type;
     set_output(state, node, out);
@@ -184,7 +188,7 @@ float clip_bound(const Importer& state, const NodeView& node, int input, const s
     const Tensor* bound = optional_constant(state, node, input, name);
     if (bound == nullptr) return otherwise;
     if (bound->count() != 1) node.fail("{} '{}' is no single number", name, bound->name);
-    return as_real(node, *bound, 0);
+    return as_real(*bound, 0);
 }
 
 }  // namespace
