@@ -31,7 +31,8 @@ def test_downward_and_sideways_includes_pass(check):
             "core/made.h.in": "",
             "mapping/m.cpp": '#include "core/b.h"\n#include "core/made.h"\n#include "m_detail.h"\n',
             "mapping/m_detail.h": '#include "core/a.h"\n',
-            "tests/core/b.cpp": '#include "mapping/m_detail.h"\n',
+            "tests/support/s.h": "",
+            "tests/core/b.cpp": '#include "mapping/m_detail.h"\n#include "support/s.h"\n',
         }
     )
     assert code == 0, output
