@@ -29,6 +29,7 @@ class TemporaryFolder {
     std::string file(const std::string& name) const { return (path_ / name).string(); }
     /// Writes a file and returns its path.
     std::string write(const std::string& name, const std::string& content) const {
+        std::filesystem::remove(file(name));  // ext4 flushes a file to disk where it is truncated and written again
         std::ofstream(file(name), std::ios::binary | std::ios::trunc) << content;
         return file(name);
     }
