@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/network.h"
 
@@ -13,6 +14,9 @@ Network read_network(const std::string& path);
 /// core/onnx: QDQ, operator form, QONNX and float models. See core/onnx/README.md for what is accepted.
 Network read_onnx(const std::string& path);
 Network read_onnx_bytes(const std::string& bytes, const std::string& name);
+
+/// Names of the operators that `read_onnx` knows: ONNX's, then QONNX's.
+std::vector<std::string> onnx_operators();
 
 /// Writes a network whose layers are uniformly quantized as QDQ ONNX (opset 13) that ONNX Runtime runs with the same
 /// codes. Throws ConfigError that names the first layer which QDQ cannot express.

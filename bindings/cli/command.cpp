@@ -47,13 +47,23 @@ std::vector<std::string> option_names(const CLI::App& app) {
     return names;
 }
 
+/// A forgotten letter is likelier than a wrong one: `--sed` is rather --seed than --set.
+std::string nearest_option(const std::string& given, std::vector<std::string> names) {
+    std::stable_partition(names.begin(), names.end(), [&](const std::string& name) {
+        size_t found = 0;
+        for (const char c : name) found += found < given.size() && c == given[found];
+        return found == given.size();
+    });
+    return nearest_name(given, names);
+}
+
 void refuse_leftovers(const Command& command, const std::string& name) {
     const std::vector<std::string> leftovers = command.app->remaining();
     for (const std::string& text : leftovers) {
         if (text.size() < 2 || text[0] != '-') continue;
         const std::string option = text.substr(0, text.find('='));
         throw ConfigError(fmt::format("bitline {} has no option {}; did you mean {}?", name, printable(option),
-                                      nearest_name(option, option_names(*command.app))));
+                                      nearest_option(option, option_names(*command.app))));
     }
     if (!leftovers.empty()) {
         throw ConfigError(

@@ -16,8 +16,11 @@ struct Arguments {
     std::optional<std::string> model, json;
 };
 
-std::string bits_text(const std::optional<int>& bits, bool applies) {
-    return bits ? fmt::format("{}", *bits) : applies ? "real" : "";
+std::string bits_text(const std::optional<int>& bits) { return bits ? fmt::format("{}", *bits) : "real"; }
+
+std::string all_bits_text(const NodeSummary& node, bool layer) {
+    return fmt::format("{}/{}/{}", layer ? bits_text(node.weight_bits) : "-", bits_text(node.input_bits),
+                       bits_text(node.output_bits));
 }
 
 std::string place_text(const NodeSummary& node) {
@@ -40,25 +43,17 @@ std::vector<std::string> table_row(const NodeSummary& node) {
             flow_text(node),
             node.parameters.count > 0 ? count_text(node.parameters.count) : "",
             layer ? count_text(node.macs) : "",
-            bits_text(node.weight_bits, layer),
-            bits_text(node.input_bits, true),
-            bits_text(node.output_bits, true),
+            all_bits_text(node, layer),
             place_text(node)};
 }
 
 Table node_table(const NetworkSummary& summary) {
     Table table;
-    table.columns = {{"node", Align::left, true},
-                     {"kind", Align::left, true},
-                     {"shape", Align::left},
-                     {"parameters"},
-                     {"MACs"},
-                     {"w bit"},
-                     {"in bit"},
-                     {"out bit"},
-                     {"place", Align::left}};
+    table.columns = {
+        {"node", Align::left, true}, {"kind", Align::left, true}, {"shape", Align::left}, {"parameters"}, {"MACs"},
+        {"w/in/out bits"},           {"place", Align::left}};
     for (const NodeSummary& node : summary.nodes) table.rows.push_back(table_row(node));
-    table.totals = {"total", "", "", count_text(summary.parameters.count), count_text(summary.macs), "", "", "", ""};
+    table.totals = {"total", "", "", count_text(summary.parameters.count), count_text(summary.macs), "", ""};
     return table;
 }
 

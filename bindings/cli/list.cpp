@@ -1,6 +1,6 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <array>
 #include <memory>
 
 #include "bindings/cli/command.h"
@@ -8,6 +8,7 @@
 #include "core/data.h"
 #include "core/error.h"
 #include "core/kernels/kernels.h"
+#include "core/model_io.h"
 #include "core/options.h"
 #include "mapping/architecture.h"
 
@@ -58,14 +59,24 @@ std::string kernel_list() {
     return render(table) + "\nBITLINE_KERNEL=NAME in the environment forces one. Every kernel gives the same bits.\n";
 }
 
+std::string operator_list() {
+    std::string names;
+    for (const std::string& name : onnx_operators()) names += (names.empty() ? "" : ", ") + name;
+    return wrap(names, kTableWidth, 0) +
+           "\nONNX opsets 7 to 21, and QONNX's quantizers. Constants are folded while reading.\n";
+}
+
 std::string preprocess_list() {
     Table table;
-    table.columns = {{"name", Align::left}, {"(x * scale - mean) / std", Align::left}};
+    table.columns = {{"name", Align::left}, {"scale"}, {"mean", Align::left}, {"std", Align::left}};
     for (const std::string name : {"raw", "unit", "imagenet"}) {
-        table.rows.push_back({name, to_string(parse_preprocess(name))});
+        const Preprocess p = parse_preprocess(name);
+        table.rows.push_back({name, fmt::format("{:.6g}", p.scale), fmt::format("{}", fmt::join(p.mean, "/")),
+                              fmt::format("{}", fmt::join(p.std, "/"))});
     }
     return render(table) +
-           "\nAny other: --preprocess scale=1/255,mean=.5/.5/.5,std=.2/.2/.2, in any subset. A model may carry its "
+           "\nThe network gets (x * scale - mean) / std.\n"
+           "Any other: --preprocess scale=1/255,mean=.5/.5/.5,std=.2/.2/.2, in any subset. A model may carry its "
            "own\n"
            "in ONNX metadata `bitline.preprocess`, which is then the default.\n";
 }
@@ -81,6 +92,7 @@ const std::vector<Topic>& topics() {
         {"architectures", "presets for --arch; with a NAME its YAML", true, architectures},
         {"keys", "of an architecture, with type, range and default; with a SECTION those below it", true, keys},
         {"kernels", "of the inner loops: available, in use", false, [](const std::string&) { return kernel_list(); }},
+        {"operators", "of ONNX that are read", false, [](const std::string&) { return operator_list(); }},
         {"preprocess", "names for --preprocess", false, [](const std::string&) { return preprocess_list(); }},
     };
     return all;

@@ -77,11 +77,11 @@ Table layer_table(const Mapping& mapping) {
 }
 
 std::string chip_text(const Mapping& mapping) {
-    std::string text = fmt::format("chip       {} arrays", count_text(mapping.arrays));
-    if (mapping.cores > 0) text += fmt::format(", {} cores", count_text(mapping.cores));
-    if (mapping.tiles > 0) text += fmt::format(", {} tiles", count_text(mapping.tiles));
-    if (mapping.arrays_available > 0) text += fmt::format("; {} available", count_text(mapping.arrays_available));
-    text += "\n";
+    std::string text = fmt::format("arrays     {}", count_text(mapping.arrays));
+    if (mapping.arrays_available > 0) text += fmt::format(" of {}", count_text(mapping.arrays_available));
+    if (mapping.cores > 0) text += fmt::format(" (cores: {}", count_text(mapping.cores));
+    if (mapping.tiles > 0) text += fmt::format(", tiles: {}", count_text(mapping.tiles));
+    text += mapping.cores > 0 ? ")\n" : "\n";
     if (mapping.reloads > 1) {
         text += fmt::format("reloads    the chip is filled {} times per pass over the network\n",
                             count_text(mapping.reloads));

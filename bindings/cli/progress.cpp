@@ -16,7 +16,7 @@ ProgressLine::~ProgressLine() { clear(); }
 
 void ProgressLine::show(const Progress& progress) {
     if (!visible_) return;
-    std::fputs(("\r" + progress_text(progress) + "\x1b[K").c_str(), stderr);
+    std::fputs(fmt::format("\r{}\x1b[K", progress_text(progress)).c_str(), stderr);
     drawn_ = true;
 }
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -81,7 +82,7 @@ void quantize(const Arguments& arguments) {
     check_outputs(arguments, counted);
     const Model model = read_model(*arguments.model);
     const ChosenPreprocess chosen = choose_preprocess(arguments.preprocess, model.network);
-    const auto data = open_dataset(counted.spec, options.calibration_samples);
+    const auto data = open_dataset(counted.spec, counted.samples);
     const Network network = quantize_network(model.network, *data, chosen.preprocess, options);
     check_interrupt();
     for (const std::string& output : arguments.outputs) {
@@ -89,7 +90,8 @@ void quantize(const Arguments& arguments) {
     }
     const NetworkSummary summary = summarize(network);
     std::string text = render(layer_table(summary));
-    text += fmt::format("\ncalibration    {} samples of {}\n", count_text(data->size()), clean_line(data->spec()));
+    text += fmt::format("\ncalibration    {} samples of {}\n",
+                        count_text(std::min(data->size(), options.calibration_samples)), clean_line(data->spec()));
     text += fmt::format("preprocess     {} ({})\n", to_string(chosen.preprocess), chosen.origin);
     text += fmt::format("average bits   {:.3f} per parameter\n", summary.average_bits());
     for (const std::string& output : arguments.outputs) text += fmt::format("written        {}\n", clean_line(output));

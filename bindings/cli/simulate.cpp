@@ -68,7 +68,7 @@ void open_calibration(const Arguments& arguments, SimulationRun& run) {
     if (!arguments.calibration) return;
     const CountedData counted = parse_counted_data("--calibration", *arguments.calibration);
     if (counted.samples) run.options.calibration_samples = *counted.samples;
-    run.calibration = open_dataset(counted.spec, run.options.calibration_samples);
+    run.calibration = open_dataset(counted.spec, counted.samples);
     require_fit(*run.calibration, run.model.network);
 }
 

@@ -29,10 +29,10 @@ std::string ideal_note(const SimulationResult& result) {
 std::string chip_note(const SimulationResult& result) {
     std::string text;
     if (result.accuracy_std && result.accuracy_ci95) {
-        text = fmt::format("std {:.2f}, 95 % interval +-{:.2f} points over {} trials; ", 100 * *result.accuracy_std,
+        text = fmt::format("std {:.2f}, 95 % interval \u00b1{:.2f}, {} trials; ", 100 * *result.accuracy_std,
                            100 * *result.accuracy_ci95, count_text(static_cast<int64_t>(result.trials.size())));
     }
-    return text + fmt::format("agrees in {}", percent_text(result.agreement));
+    return text + fmt::format("agreement {}", percent_text(result.agreement));
 }
 
 Table chain_table(const SimulationResult& result) {

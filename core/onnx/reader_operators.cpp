@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "core/model_io.h"
+
 namespace bitline::reader {
 
 namespace {
@@ -75,12 +77,9 @@ bool has_domain(const NodeView& node, bool qonnx) {
 }
 
 [[noreturn]] void refuse(const NodeView& node) {
-    std::vector<std::string> names;
-    for (const auto& [name, import] : standard_imports()) names.push_back(name);
-    for (const auto& [name, import] : qonnx_imports()) names.push_back(name);
     const std::string& domain = node.proto().domain();
     node.fail("operator {}{} is not read here; those that are read: {}", domain.empty() ? "" : domain + ":",
-              node.type(), fmt::join(names, ", "));
+              node.type(), fmt::join(onnx_operators(), ", "));
 }
 
 bool all_inputs_constant(const Importer& state, const NodeView& node) {
@@ -105,3 +104,14 @@ void import_node(Importer& state, const NodeView& node) {
 }
 
 }  // namespace bitline::reader
+
+namespace bitline {
+
+std::vector<std::string> onnx_operators() {
+    std::vector<std::string> names;
+    for (const auto& [name, import] : reader::standard_imports()) names.push_back(name);
+    for (const auto& [name, import] : reader::qonnx_imports()) names.push_back(name);
+    return names;
+}
+
+}  // namespace bitline
