@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "core/parallel.h"
 #include "mapping/chip.h"
@@ -10,7 +11,7 @@ namespace bitline {
 namespace {
 
 constexpr int64_t kBins = 65536;       // at most; one level per bin where that suffices
-constexpr int64_t kPositions = 256;    // vectors per sample and layer: more of one image add little
+constexpr int64_t kPositions = 64;     // vectors per sample and layer: more of one image add little
 constexpr int64_t kSamplesAtOnce = 8;  // bounds the memory for the values of the reference run
 
 SumHistogram empty_histogram(const MappedLayer& layer) {
@@ -47,22 +48,28 @@ Vectors slice(const Vectors& all, size_t first, size_t count) {
     return part;
 }
 
+int exponent(int64_t weight) { return std::bit_width(static_cast<uint64_t>(std::abs(weight))) - 1; }
+
+/// Sums in grid steps are counted at their nearest level: the odd step keeps them 1 / (2 step) of a level away from ties,
+/// and the product with 1 / step errs by far less.
 void count_sums(const LayerView& layer, const ChipArray& array, const std::vector<int64_t>& sums, size_t vectors,
                 SumHistogram& histogram) {
-    const auto& cycle_weight = layer.plan.input.cycle_weight;
-    const auto& column_weight = array.readout.column_weight;
-    const int64_t step = layer.plan.grid.level_step;
-    size_t i = 0;
+    const std::vector<int64_t>& column_weight = array.readout.column_weight;
+    std::vector<int64_t> first_bin;  // (columns) of the class that the column has in a cycle of weight 1
+    for (int64_t weight : column_weight) first_bin.push_back(exponent(weight) * histogram.bins);
+    const double per_step = 1.0 / layer.plan.grid.level_step;
+    const double per_bin = 1.0 / static_cast<double>(histogram.width);
+    const auto low = static_cast<double>(histogram.low), last = static_cast<double>(histogram.bins - 1);
+    const int64_t* sum = sums.data();
     for (size_t v = 0; v < vectors; ++v)
-        for (int64_t cycle : cycle_weight)
-            for (int64_t column : column_weight) {
-                const int64_t doubled = 2 * sums[i++] + step;  // nearest level: the step is odd, so there are no ties
-                const int64_t level = doubled / (2 * step) - (doubled % (2 * step) < 0);
-                const int64_t bin =
-                    std::clamp<int64_t>((level - histogram.low) / histogram.width, 0, histogram.bins - 1);
-                const int k = std::bit_width(static_cast<uint64_t>(std::abs(column) * std::abs(cycle))) - 1;
-                ++histogram.count[static_cast<size_t>(k * histogram.bins + bin)];
+        for (int64_t cycle : layer.plan.input.cycle_weight) {
+            int64_t* count = histogram.count.data() + exponent(cycle) * histogram.bins;
+            for (size_t c = 0; c < column_weight.size(); ++c) {
+                const double level = std::floor(static_cast<double>(*sum++) * per_step + 0.5);
+                const double bin = std::clamp((level - low) * per_bin, 0.0, last);
+                ++count[first_bin[c] + static_cast<int64_t>(bin)];
             }
+        }
 }
 
 void add_chunk(const LayerView& layer, std::span<const int32_t> codes, int64_t first_sample, Vectors& vectors,
