@@ -68,7 +68,7 @@ Network quantize_network(const Network& real, const Dataset& calibration, const 
         const quantization::Range range = quantization::choose_range(histogram, options);
         quantizers.push_back(quantization::activation_quantizer(range, options.input_bits));
     }
-    Network quantized = quantization::build(folded, plan, quantizers, options.weight_bits);
+    Network quantized = quantization::build(folded, plan, quantizers, options);
     quantized.preprocess = preprocess;
     validate(quantized);
 

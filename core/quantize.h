@@ -14,7 +14,9 @@ namespace bitline {
 struct QuantizeOptions {
     int weight_bits = 8;  // 2 <= weight_bits <= 16, symmetric, per output channel
     int input_bits = 8;   // 2 <= input_bits <= 16, per tensor, unsigned; zero point 0 where no value is negative (ReLU)
-    enum class Method { minmax, percentile, mse } method = Method::mse;  // of the activation ranges
+    /// Range of the activations: all that was seen, a share of it, or the one with the least squared error. The last
+    /// also chooses the weights' ranges; the others give the largest weight of a channel the last code.
+    enum class Method { minmax, percentile, mse } method = Method::mse;
     double percentile = 99.99;          // 50 < percentile <= 100; only with Method::percentile
     int64_t calibration_samples = 256;  // >= 1; the first ones of the calibration data
 };

@@ -43,10 +43,11 @@ Range choose_range(const Histogram& histogram, const QuantizeOptions& options);
 Quantizer activation_quantizer(const Range& range, int bits);
 
 /// Makes a real layer an integer one behind `input`.
-void quantize_layer(MatVec& op, const Quantizer& input, int weight_bits);
+void quantize_layer(MatVec& op, const Quantizer& input, const QuantizeOptions& options);
 
 /// The network with quantizers as planned and integer layers. Real values keep their names, codes get "_q" behind it.
-Network build(const Network& network, const Plan& plan, const std::vector<Quantizer>& quantizers, int weight_bits);
+Network build(const Network& network, const Plan& plan, const std::vector<Quantizer>& quantizers,
+              const QuantizeOptions& options);
 
 /// Calibration samples in blocks that keep all values of a network below a fixed amount of memory.
 struct Blocks {

@@ -1,6 +1,10 @@
 // A network as ONNX that other programs run: QDQ (QuantizeLinear and DequantizeLinear around float operators) for what
 // is quantized, plain float operators for the rest. Opset 13, the first with per-channel DequantizeLinear; opset 21
 // only where 9 to 16 bits need its 16-bit integers.
+//
+// ONNX Runtime gives these codes with graph optimizations off. With them on it fuses QDQ into integer kernels, and on
+// processors without VNNI those of uint8 activations and int8 weights add pairs of products in saturating 16 bits
+// (ONNX Runtime, "Quantize ONNX models", section on U8S8): large weights then give wrong sums there.
 
 #include <fmt/format.h>
 

@@ -134,6 +134,11 @@ void require_operator_form(const GraphWriter& graph, const Node& node, const Mat
         require_uniform(graph, node, *quantizer);
         if (quantizer->bits > 8) refuse(graph, node, "QLinearConv and QLinearMatMul have at most 8 bits");
     }
+    if (x.is_signed != y.is_signed || (x.is_signed && !op.weight.is_signed)) {
+        refuse(graph, node,
+               "ONNX Runtime requantizes signed to signed or unsigned to unsigned codes, signed ones only "
+               "by signed weights");
+    }
     if (!fills_type(y)) refuse(graph, node, "QLinearConv and QLinearMatMul saturate at 8 bits, not at fewer");
     for (size_t c = 0; c < requantized.multiplier.size(); ++c) {
         const float product = x.scale[0] * weight_scale(op, c);

@@ -215,7 +215,7 @@ TEST(OnnxWriter, KeepsPreprocessAndMetadata) {
 
 Network requantized(bool is_convolution) {
     Chain chain(is_convolution ? Shape{2, 5, 5} : Shape{12});
-    const Quantizer in = quantizer(8, false, 0.01F, 100), out = quantizer(8, true, 0.07F, -20);
+    const Quantizer in = quantizer(8, false, 0.01F, 100), out = quantizer(8, false, 0.07F, 108);
     chain.quantize(in);
     MatVec op = convolution(2, 3, per_channel(quantizer(8, true, 1), {0.01F, 0.02F, 0.03F}), in.scale[0]);
     if (!is_convolution) {
@@ -339,6 +339,12 @@ TEST(OnnxWriter, RefusesWhatQdqCannotExpress) {
     network = requantized(true);
     std::get<RequantizeOutput>(std::get<MatVec>(network.nodes[1].op).output).multiplier[0] *= 2;
     EXPECT_THAT(refusal(network), ::testing::AllOf(HasSubstr("layer 'n2'"), HasSubstr("multiplier")));
+
+    network = requantized(true);
+    auto& signed_output = network.values.back().quantizer;
+    signed_output->is_signed = true;
+    signed_output->zero_point = {-20};
+    EXPECT_THAT(refusal(network), ::testing::AllOf(HasSubstr("layer 'n2'"), HasSubstr("signed to signed")));
 
     Chain bipolar({3});
     bipolar.quantize({Quantizer::Kind::bipolar, {1.0F}, {0}, 0, 1, true, false});

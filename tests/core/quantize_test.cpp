@@ -327,7 +327,10 @@ TEST(QuantizeLayer, WeightsAreSymmetricPerOutputChannel) {
     const MatVec real = layer(4, 3, 3);
     MatVec op = real;
     const Quantizer input = quantization::activation_quantizer({-1, 2}, 8);
-    quantization::quantize_layer(op, input, 4);
+    QuantizeOptions options;
+    options.weight_bits = 4;
+    options.method = Method::minmax;
+    quantization::quantize_layer(op, input, options);
     EXPECT_TRUE(op.weight.narrow);
     EXPECT_EQ(op.weight.code_min(), -7);
     const auto& output = std::get<ScaleOutput>(op.output);
@@ -345,12 +348,32 @@ TEST(QuantizeLayer, WeightsAreSymmetricPerOutputChannel) {
     }
 }
 
+TEST(QuantizeLayer, LeastSquaresClipsAFewLargeWeights) {
+    const std::vector<float> tails = MemoryDataset({1000}, 1).x();
+    MatVec op = layer(1000, 1, 0);
+    for (size_t i = 0; i < tails.size(); ++i) op.real_weights[i] = tails[i] * tails[i] * tails[i];
+    const std::vector<float> real = op.real_weights;
+    std::vector<double> error;
+    for (const auto method : {Method::minmax, Method::mse}) {
+        QuantizeOptions options;
+        options.weight_bits = 3;
+        options.method = method;
+        MatVec integer = op;
+        quantization::quantize_layer(integer, quantization::activation_quantizer({0, 1}, 8), options);
+        error.push_back(0);
+        for (size_t i = 0; i < real.size(); ++i) {
+            error.back() += std::pow(double(real[i]) - integer.codes[i] * double(integer.weight.scale[0]), 2);
+        }
+    }
+    EXPECT_LT(error[1], 0.7 * error[0]);
+}
+
 TEST(QuantizeLayer, BiasesStayWithin32Bits) {
     MatVec op = layer(2, 3, 0);
     op.real_weights = {1e-9F, -1e-9F, 0, 0, 0, 0};
     op.real_bias = {1000, -5, 0};
     const MatVec real = op;
-    quantization::quantize_layer(op, quantization::activation_quantizer({0, 1e-3}, 8), 8);
+    quantization::quantize_layer(op, quantization::activation_quantizer({0, 1e-3}, 8), {});
     for (size_t c = 0; c < 3; ++c) {
         EXPECT_LE(std::abs(op.bias_codes[c]), int64_t(1) << 31);
         const double scale = std::get<ScaleOutput>(op.output).scale[c];
