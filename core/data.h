@@ -12,7 +12,8 @@
 
 namespace bitline {
 
-/// Samples are read on demand, so memory does not grow with the data set.
+/// Samples are read on demand, so memory does not grow with the data set. What is packed (.gz, .xz, .npz) and HDF5 by
+/// others is unpacked once into a temporary file without a name (in TMPDIR, else /tmp).
 class Dataset {
  public:
     virtual ~Dataset() = default;
@@ -21,8 +22,8 @@ class Dataset {
     /// Raw values of samples first .. first + count - 1 as float32, (count x elements). Thread safe.
     virtual void read(int64_t first, int64_t count, float* out) const = 0;
     virtual const std::vector<int32_t>& labels() const = 0;  // (size), >= 0; empty where the data carry none
-    virtual std::string hash() const = 0;                    // SHA-256 over the source files
-    virtual const std::string& spec() const = 0;             // as the user wrote it
+    virtual std::string hash() const = 0;         // SHA-256 over the source files' bytes, one after the other
+    virtual const std::string& spec() const = 0;  // as the user wrote it
 };
 
 /// Opens `spec`:
@@ -31,7 +32,8 @@ class Dataset {
 ///   cifar10:FILE[,FILE...]      1 label byte, 3072 bytes CHW per record; .xz and .gz accepted
 ///   npz:FILE                    arrays x and y
 ///   raw:FILE,LABELS,DTYPE,AxBxC DTYPE is uint8, int8, int16, int32, float32 or float64, little endian; labels uint8
-/// Only the first `limit` samples are used where given (limit >= 1). Throws FormatError, ConfigError.
+/// Only the first `limit` samples are used where given (1 <= limit <= samples). `read` throws FormatError for numbers
+/// that are not finite. Throws FormatError, ConfigError.
 std::shared_ptr<const Dataset> open_dataset(const std::string& spec, std::optional<int64_t> limit = std::nullopt);
 
 /// "raw", "unit" (x / 255), "imagenet" (x / 255, channel means .485 .456 .406, deviations .229 .224 .225), or
@@ -44,7 +46,7 @@ std::string to_string(const Preprocess& preprocess);
 void apply(const Preprocess& preprocess, const Shape& shape, int64_t samples, float* x);
 
 /// Throws ConfigError where the samples do not fit the network's input (same number of elements, and the same shape
-/// unless one of the two is flat), or a label lies outside 0 .. classes - 1.
+/// but for axes of length 1, unless one of the two is flat), or a label lies outside 0 .. classes - 1.
 void require_fit(const Dataset& data, const Network& network);
 
 }  // namespace bitline

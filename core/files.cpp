@@ -5,67 +5,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
-#include <atomic>
 #include <cerrno>
-#include <climits>
 #include <cstdio>
-#include <cstring>
 
 #include "core/descriptor.h"
 #include "core/error.h"
 #include "core/sha256.h"
+#include "core/temporary_name.h"
 
 namespace bitline {
 
 namespace {
-
-// Names of the temporary files that exist now. Fixed memory and atomics only, since a signal handler reads it.
-struct TemporarySlot {
-    enum State : int { kFree, kFilling, kArmed };
-    std::atomic<int> state{kFree};
-    std::array<char, PATH_MAX> name{};
-};
-std::array<TemporarySlot, 64> temporary_slots;
-
-TemporarySlot& take_slot() {
-    for (TemporarySlot& slot : temporary_slots) {
-        int expected = TemporarySlot::kFree;
-        if (slot.state.compare_exchange_strong(expected, TemporarySlot::kFilling)) return slot;
-    }
-    throw RunError(fmt::format("more than {} files are being written at once", temporary_slots.size()));
-}
-
-/// The name of a file that must not outlive this object, nor a killed run.
-class TemporaryName {
- public:
-    explicit TemporaryName(const std::string& name) : name_(name), slot_(take_slot()) {
-        if (name.size() >= slot_.name.size()) {
-            slot_.state = TemporarySlot::kFree;
-            throw ConfigError(fmt::format("{}: {}", name, reason(ENAMETOOLONG)));
-        }
-        std::memcpy(slot_.name.data(), name.c_str(), name.size() + 1);
-        slot_.state = TemporarySlot::kArmed;
-    }
-    ~TemporaryName() {
-        ::unlink(name_.c_str());  // fails, and should, once the file was renamed
-        slot_.state = TemporarySlot::kFree;
-    }
-    TemporaryName(const TemporaryName&) = delete;
-    TemporaryName& operator=(const TemporaryName&) = delete;
-    const std::string& get() const { return name_; }
-
- private:
-    std::string name_;
-    TemporarySlot& slot_;
-};
-
-std::string temporary_name(const std::filesystem::path& folder, const std::filesystem::path& target) {
-    static std::atomic<uint64_t> counter{0};
-    constexpr size_t kLongestStem = 180;  // with the suffix below NAME_MAX (255)
-    const std::string stem = target.filename().string().substr(0, kLongestStem);
-    return (folder / fmt::format(".{}.tmp-{}-{}", stem, ::getpid(), counter++)).string();
-}
 
 /// Where the bytes go in the end.
 struct Target {
@@ -212,7 +162,7 @@ std::string read_file(const std::string& path, const std::string& what, uint64_t
 
 void write_atomically(const std::string& path, const std::function<void(const std::string& temporary)>& write) {
     const Target target = find_target(path);
-    const TemporaryName temporary(temporary_name(target.folder, target.path));
+    const TemporaryName temporary(unused_name(target.folder.string(), target.path.filename().string()));
     create_empty(temporary, path);
     call_writer(write, temporary.get(), path);
     if (target.is_stream) {
@@ -230,16 +180,10 @@ void write_text_atomically(const std::string& path, const std::string& text) {
     });
 }
 
-void remove_temporary_files() noexcept {
-    for (TemporarySlot& slot : temporary_slots) {
-        if (slot.state.load() == TemporarySlot::kArmed) ::unlink(slot.name.data());
-    }
-}
-
 void require_writable(const std::string& path) {
     const Target target = find_target(path);
     if (target.is_stream) return;
-    const TemporaryName temporary(temporary_name(target.folder, target.path));
+    const TemporaryName temporary(unused_name(target.folder.string(), target.path.filename().string()));
     create_empty(temporary, path);
 }
 

@@ -57,7 +57,7 @@ std::string read_fixed_text(const File& file, const Attribute& attribute) {
     }
 }
 
-/// Text with zero bytes inside, which HDF5's strings cannot hold, is kept as bytes (see Hdf5Writer::write_string).
+/// Text with zero bytes inside, which HDF5's strings cannot hold, is kept as bytes (see write_text).
 std::string read_bytes(const File& file, const Attribute& attribute) {
     const Handle type(H5Tvlen_create(H5T_NATIVE_UINT8), H5Tclose);
     hvl_t bytes{};
@@ -114,6 +114,29 @@ double read_double(const File& file, const std::string& object, const std::strin
     double value = 0;
     require_read(file, opened, H5Aread(opened.id.get(), H5T_NATIVE_DOUBLE, &value));
     return value;
+}
+
+bool write_attribute(hid_t file, const std::string& object, const std::string& name, hid_t type, const void* value) {
+    const Handle owner(H5Oopen(file, object.empty() ? "/" : object.c_str(), H5P_DEFAULT), H5Oclose);
+    if (!owner) return false;
+    if (H5Aexists(owner.get(), name.c_str()) > 0) H5Adelete(owner.get(), name.c_str());
+    const Handle space(H5Screate(H5S_SCALAR), H5Sclose);
+    const Handle attribute(H5Acreate2(owner.get(), name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT),
+                           H5Aclose);
+    return attribute && H5Awrite(attribute.get(), type, value) >= 0;
+}
+
+bool write_text(hid_t file, const std::string& object, const std::string& name, const std::string& text) {
+    if (text.find('\0') != std::string::npos) {  // HDF5's strings end at the first zero byte
+        const Handle bytes(H5Tvlen_create(H5T_STD_U8LE), H5Tclose);
+        const hvl_t sequence{text.size(), const_cast<char*>(text.data())};
+        return write_attribute(file, object, name, bytes.get(), &sequence);
+    }
+    const Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
+    H5Tset_size(type.get(), H5T_VARIABLE);
+    H5Tset_cset(type.get(), H5T_CSET_UTF8);
+    const char* pointer = text.c_str();
+    return write_attribute(file, object, name, type.get(), &pointer);
 }
 
 }  // namespace bitline::hdf5

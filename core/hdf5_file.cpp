@@ -36,15 +36,16 @@ struct Hdf5Reader::Impl {
 };
 
 namespace {
-/// Seconds for reading a file once: generous for a slow disk, since the limit only has to end a hang.
+/// Seconds for copying a file: generous for a slow disk, since the limit only has to end a hang.
 double time_limit(uint64_t bytes) { return 20 + double(bytes) / 20e6; }
 }  // namespace
 
 Hdf5Reader::Hdf5Reader(const std::string& path, const std::string& what) : impl_(std::make_unique<Impl>()) {
     impl_->ours = verify_user_block(path, what);
     const hdf5::Lock lock;
-    if (!impl_->ours) try_in_child(path, what, time_limit(file_size(open_for_reading(path, what), path)));
-    impl_->file = hdf5::open_file(path, what);
+    impl_->file = impl_->ours
+                      ? hdf5::open_file(path, what)
+                      : hdf5::open_foreign_file(path, what, time_limit(file_size(open_for_reading(path, what), path)));
 }
 
 Hdf5Reader::~Hdf5Reader() {

@@ -1,8 +1,8 @@
 #pragma once
 
-// A small wrapper of HDF5's C library. The library crashes on some corrupted files, so nothing reaches it unproved:
-// Bitline's own files carry a checksum that is verified first; files by others (h5py, ...) carry none and are first
-// opened and read to the end in a child process.
+// A small wrapper of HDF5's C library. The library crashes on some damaged files, so none reaches it unproved:
+// Bitline's own files carry a checksum that is verified first; files by others (h5py, ...) carry none, and a child
+// process copies their numbers and texts into a temporary file (in TMPDIR, else /tmp), from which they are then read.
 //
 // Bitline's own files begin with a user block, HDF5's mechanism for bytes of a user in front of its own
 // (H5Pset_userblock; h5py: File(..., userblock_size=512)):

@@ -90,7 +90,8 @@ void require_plausible(const File& file, const std::string& name, const Shape& s
     const uint64_t bound = (uint64_t(64) << 20) + 2000 * std::min(file.size, uint64_t(1) << 50);
     if (overflow || uint64_t(bytes) > bound) {
         fail(file, name,
-             fmt::format("its shape {} is absurdly large for a file of {} bytes", to_string(shape), file.size));
+             fmt::format("its shape {} of {} bytes each is absurdly large for a file of {} bytes", to_string(shape),
+                         element_size, file.size));
     }
 }
 
@@ -113,9 +114,7 @@ File open_file(const std::string& path, const std::string& what) {
     File file;
     file.path = path;
     file.size = require_signature(path, what);
-    const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-    // Reading needs no lock, and some network file systems have none.
-    H5Pset_file_locking(access.get(), false, true);
+    const Handle access = file_access();
     file.id = Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
     if (!file.id) {
         throw FormatError(fmt::format("{}: the {} is a truncated or corrupted HDF5 file", path, what));
@@ -212,14 +211,40 @@ void read_rows(const File& file, const Dataset& dataset, int64_t first, int64_t 
         fail(file, dataset.name, fmt::format("has {} rows; row {} was asked for", dataset.shape[0], first + count - 1));
     }
     if (count == 0 || row_elements(dataset) == 0) return;
-    std::vector<hsize_t> start(dataset.shape.size(), 0), block(dataset.shape.begin(), dataset.shape.end());
+    const RowSelection rows(dataset.id.get(), dataset.shape, first, count);
+    require_read(file, dataset, rows.ok ? 0 : -1);
+    require_read(file, dataset,
+                 H5Dread(dataset.id.get(), memory_type, rows.memory.get(), rows.file.get(), H5P_DEFAULT, out));
+}
+
+RowSelection::RowSelection(hid_t dataset, const Shape& shape, int64_t first, int64_t count) {
+    std::vector<hsize_t> start(shape.size(), 0), block(shape.begin(), shape.end());
     start[0] = hsize_t(first);
     block[0] = hsize_t(count);
-    const Handle from(H5Dget_space(dataset.id.get()), H5Sclose);
-    const Handle to(H5Screate_simple(int(block.size()), block.data(), nullptr), H5Sclose);
-    require_read(file, dataset,
-                 H5Sselect_hyperslab(from.get(), H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr));
-    require_read(file, dataset, H5Dread(dataset.id.get(), memory_type, to.get(), from.get(), H5P_DEFAULT, out));
+    file = Handle(H5Dget_space(dataset), H5Sclose);
+    memory = Handle(H5Screate_simple(int(block.size()), block.data(), nullptr), H5Sclose);
+    ok = memory && H5Sselect_hyperslab(file.get(), H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr) >= 0;
+}
+
+Handle creation_properties(hid_t kind) {
+    Handle properties(H5Pcreate(kind), H5Pclose);
+    H5Pset_obj_track_times(properties.get(), false);
+    if (kind != H5P_DATASET_CREATE) {
+        H5Pset_link_creation_order(properties.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    }
+    return properties;
+}
+
+Handle file_access() {
+    Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+    H5Pset_file_locking(access.get(), false, true);
+    return access;
+}
+
+Handle make_space(const Shape& shape) {
+    if (shape.empty()) return Handle(H5Screate(H5S_SCALAR), H5Sclose);
+    const std::vector<hsize_t> sizes(shape.begin(), shape.end());
+    return Handle(H5Screate_simple(int(sizes.size()), sizes.data(), nullptr), H5Sclose);
 }
 
 }  // namespace bitline::hdf5

@@ -1,7 +1,7 @@
 #pragma once
 
-// What is done inside an open HDF5 file. Shared by the reader and by the child process that tries files made by others.
-// Every function here needs the lock.
+// What is done inside an open HDF5 file. Shared by the reader, the writer and the child process that copies files made
+// by others. Every function here needs the lock.
 
 #include <hdf5.h>
 
@@ -59,6 +59,14 @@ struct File {
 /// Throws FormatError where HDF5 refuses the file.
 File open_file(const std::string& path, const std::string& what);
 
+/// Opens a file made by others. The library crashes on some damaged files, depending on what else lies in memory, so
+/// this process never opens it: a child process copies all that we can use (numbers, texts) into a clean temporary
+/// file. Where it crashes, or takes longer than `seconds`: FormatError.
+File open_foreign_file(const std::string& path, const std::string& what, double seconds);
+
+/// Copies groups, numbers and single attributes. Throws FormatError, or RunError where the disk is full.
+void copy_content(const File& from, const std::string& to);
+
 /// Links out of the file (external ones) do not exist for us.
 bool exists(const File& file, const std::string& object);
 /// In creation order where the file keeps it, else by name.
@@ -84,6 +92,24 @@ int64_t row_elements(const Dataset& dataset);
 void read_all(const File& file, const Dataset& dataset, hid_t memory_type, void* out);
 void read_rows(const File& file, const Dataset& dataset, int64_t first, int64_t count, hid_t memory_type, void* out);
 
+/// Rows first .. first + count - 1 in a file's data set and in memory.
+struct RowSelection {
+    RowSelection(hid_t dataset, const Shape& shape, int64_t first, int64_t count);
+    bool ok = false;
+    Handle file, memory;
+};
+
+// Properties of what we create: the order of creation is kept, times are not, so equal content gives equal bytes.
+Handle creation_properties(hid_t kind);
+/// No file locks: some network file systems have none, and what we read or make is ours alone.
+Handle file_access();
+Handle make_space(const Shape& shape);
+
+/// False where the library refuses. Replaces an attribute of that name.
+bool write_attribute(hid_t file, const std::string& object, const std::string& name, hid_t type, const void* value);
+/// Text may hold anything, zero bytes too.
+bool write_text(hid_t file, const std::string& object, const std::string& name, const std::string& text);
+
 std::string read_string(const File& file, const std::string& object, const std::string& attribute);
 int64_t read_int(const File& file, const std::string& object, const std::string& attribute);
 double read_double(const File& file, const std::string& object, const std::string& attribute);
@@ -91,11 +117,3 @@ enum class AttributeKind { integer, real, text, other };
 AttributeKind attribute_kind(const File& file, const std::string& object, const std::string& attribute);
 
 }  // namespace bitline::hdf5
-
-namespace bitline {
-
-/// Opens a file made by others in a child process and reads every number and every attribute in it, so that a file on
-/// which the library crashes or hangs ends in a FormatError. Needs the lock.
-void try_in_child(const std::string& path, const std::string& what, double seconds);
-
-}  // namespace bitline

@@ -32,27 +32,11 @@ struct Hdf5Writer::Impl {
     std::vector<char> image() const;
 };
 
-namespace {
-
-/// No times of creation, so that equal content gives equal files.
-Handle creation_properties(hid_t kind) {
-    Handle properties(H5Pcreate(kind), H5Pclose);
-    H5Pset_obj_track_times(properties.get(), false);
-    return properties;
-}
-
-void keep_creation_order(const Handle& properties) {
-    H5Pset_link_creation_order(properties.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-}
-
-}  // namespace
-
 void Hdf5Writer::Impl::make_group(const std::string& name) const {
     if (name.find_first_not_of('/') == std::string::npos || H5Lexists(file.get(), name.c_str(), H5P_DEFAULT) > 0)
         return;
     make_parents(name);
-    const Handle properties = creation_properties(H5P_GROUP_CREATE);
-    keep_creation_order(properties);
+    const Handle properties = hdf5::creation_properties(H5P_GROUP_CREATE);
     const Handle group(H5Gcreate2(file.get(), name.c_str(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Gclose);
     require(bool(group), name);
 }
@@ -65,23 +49,15 @@ void Hdf5Writer::Impl::make_parents(const std::string& name) const {
 void Hdf5Writer::Impl::write_attribute(const std::string& object, const std::string& name, hid_t type,
                                        const void* value) const {
     make_group(object);
-    const Handle owner(H5Oopen(file.get(), object.empty() ? "/" : object.c_str(), H5P_DEFAULT), H5Oclose);
-    require(bool(owner), object);
-    if (H5Aexists(owner.get(), name.c_str()) > 0) H5Adelete(owner.get(), name.c_str());
-    const Handle space(H5Screate(H5S_SCALAR), H5Sclose);
-    const Handle attribute(H5Acreate2(owner.get(), name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT),
-                           H5Aclose);
-    require(attribute && H5Awrite(attribute.get(), type, value) >= 0, object + ": " + name);
+    require(hdf5::write_attribute(file.get(), object, name, type, value), object + ": " + name);
 }
 
 void Hdf5Writer::Impl::write_dataset(const std::string& name, hid_t file_type, hid_t memory_type, const void* values,
                                      size_t count, const Shape& shape) const {
     assert(int64_t(count) == element_count(shape));
     make_parents(name);
-    const std::vector<hsize_t> sizes(shape.begin(), shape.end());
-    const Handle space(
-        sizes.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(int(sizes.size()), sizes.data(), nullptr), H5Sclose);
-    const Handle properties = creation_properties(H5P_DATASET_CREATE);
+    const Handle space = hdf5::make_space(shape);
+    const Handle properties = hdf5::creation_properties(H5P_DATASET_CREATE);
     const Handle dataset(
         H5Dcreate2(file.get(), name.c_str(), file_type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT),
         H5Dclose);
@@ -104,8 +80,7 @@ Hdf5Writer::Hdf5Writer(const std::string& path) : impl_(std::make_unique<Impl>()
     impl_->disk = Descriptor(::open(path.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0666));
     if (impl_->disk.get() < 0) throw RunError(fmt::format("{}: cannot write: {}", path, reason(errno)));
     const hdf5::Lock lock;
-    const Handle creation = creation_properties(H5P_FILE_CREATE);
-    keep_creation_order(creation);
+    const Handle creation = hdf5::creation_properties(H5P_FILE_CREATE);
     const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
     constexpr size_t kGrowth = size_t(1) << 20;
     H5Pset_fapl_core(access.get(), kGrowth, false);
@@ -125,16 +100,8 @@ void Hdf5Writer::group(const std::string& path) {
 
 void Hdf5Writer::write_string(const std::string& object, const std::string& attribute, const std::string& value) {
     const hdf5::Lock lock;
-    if (value.find('\0') != std::string::npos) {  // HDF5's strings end at the first zero byte
-        const Handle bytes(H5Tvlen_create(H5T_STD_U8LE), H5Tclose);
-        const hvl_t sequence{value.size(), const_cast<char*>(value.data())};
-        return impl_->write_attribute(object, attribute, bytes.get(), &sequence);
-    }
-    const Handle text(H5Tcopy(H5T_C_S1), H5Tclose);
-    H5Tset_size(text.get(), H5T_VARIABLE);
-    H5Tset_cset(text.get(), H5T_CSET_UTF8);
-    const char* pointer = value.c_str();
-    impl_->write_attribute(object, attribute, text.get(), &pointer);
+    impl_->make_group(object);
+    impl_->require(hdf5::write_text(impl_->file.get(), object, attribute, value), object + ": " + attribute);
 }
 
 void Hdf5Writer::write_int(const std::string& object, const std::string& attribute, int64_t value) {
