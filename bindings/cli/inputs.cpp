@@ -114,6 +114,16 @@ Architecture read_chip(const std::string& name_or_file, const std::vector<std::s
     return read_architecture(name_or_file, parsed);
 }
 
+std::string short_kind(const std::string& kind) {
+    static const std::array<std::pair<std::string, std::string>, 4> shorter{
+        {{"convolution", "conv"}, {"fully connected", "dense"}, {" by constant", ""}, {" constant", ""}}};
+    for (const auto& [from, to] : shorter) {
+        const size_t at = kind.find(from);
+        if (at != std::string::npos) return std::string(kind).replace(at, from.size(), to);
+    }
+    return kind;
+}
+
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json number(const std::optional<double>& value) { return value ? number(*value) : Json(nullptr); }

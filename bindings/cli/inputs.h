@@ -52,6 +52,9 @@ std::vector<std::string> files_of(const std::string& data_spec);
 /// Architecture by name or file with --set overrides.
 Architecture read_chip(const std::string& name_or_file, const std::vector<std::string>& settings);
 
+/// A node's kind in the words of a table: "depthwise conv", "dense" (fully connected), "add" (a constant).
+std::string short_kind(const std::string& kind);
+
 // --- results for machines
 
 inline constexpr const char* kStandardOutput = "-";

@@ -27,13 +27,6 @@ std::string place_text(const NodeSummary& node) {
     return node.mapped ? "crossbar" : node.why_digital.empty() ? "-" : "digital";
 }
 
-/// The shape's text fits a table better with a short word for the most frequent kind.
-std::string short_kind(std::string kind) {
-    const std::string word = "convolution";
-    const size_t at = kind.find(word);
-    return at == std::string::npos ? kind : kind.replace(at, word.size(), "conv");
-}
-
 std::string flow_text(const NodeSummary& node) { return to_string(node.input) + " -> " + to_string(node.output); }
 
 std::vector<std::string> table_row(const NodeSummary& node) {
@@ -63,14 +56,21 @@ std::string mapped_text(const NetworkSummary& summary) {
                        summary.mapped_layers + summary.digital_layers, percent_text(share));
 }
 
+std::string digital_text(const NetworkSummary& summary) {
+    if (summary.mapped_layers == 0) return {};  // the advice to quantize says it for all of them
+    std::string text;
+    for (const NodeSummary& node : summary.nodes) {
+        if (node.why_digital.empty()) continue;
+        text += fmt::format("digital        {}: {}\n", shorten(clean_line(node.name), 48), node.why_digital);
+    }
+    return text;
+}
+
 std::string report(const Model& model, const NetworkSummary& summary) {
     const Network& network = model.network;
     std::string text = styled(clean_line(network.name.empty() ? model.path : network.name), Style::bold) + "\n\n";
     text += render(node_table(summary)) + "\n" + mapped_text(summary);
-    for (const NodeSummary& node : summary.nodes) {
-        if (node.why_digital.empty()) continue;
-        text += fmt::format("digital        {}: {}\n", clean_line(node.name), node.why_digital);
-    }
+    text += digital_text(summary);
     text += fmt::format(
         "average bits   {:.3f} per parameter (weights at their own width; biases, thresholds, "
         "batch norm: 32)\n",
@@ -80,8 +80,9 @@ std::string report(const Model& model, const NetworkSummary& summary) {
                                                    : "none in the model: raw unless --preprocess says otherwise");
     text += fmt::format("SHA-256        {}\n", model.sha256);
     if (summary.mapped_layers == 0 && summary.digital_layers > 0) {
-        text += fmt::format("\nThis network is not quantized. To put it on crossbars:\n  {}\n",
-                            clean_line(quantize_advice(model.path)));
+        text += fmt::format(
+            "\nThis network is not quantized: its weights or inputs are real numbers. To put it on crossbars:\n  {}\n",
+            clean_line(quantize_advice(model.path)));
     }
     return text;
 }

@@ -40,7 +40,7 @@ int given_bits(const MappedLayer& layer, const AdcOptions& adc) {
 
 std::vector<std::string> table_row(const MappedLayer& layer, const AdcOptions& adc, bool packs) {
     std::vector<std::string> row{layer.name,
-                                 layer.kind,
+                                 short_kind(layer.kind),
                                  count_text(word_lines(layer)),
                                  count_text(physical_columns(layer)),
                                  fmt::format("{}", layer.stored.slices.size()),
