@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kMostBits = 8;
 constexpr int64_t kExactSum = int64_t(1) << 52;      // twice a sum still is exact in double
-constexpr size_t kMostThresholds = size_t(1) << 24;  // of one layer; a table beyond this size is worth nothing
+constexpr size_t kMostThresholds = size_t(1) << 22;  // of one layer; a table beyond this size is worth nothing
 
 /// A layer, the element-wise nodes behind it, and the node that makes codes; indices into Network::nodes.
 struct Chain {

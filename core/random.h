@@ -42,14 +42,14 @@ double uniform(uint32_t bits);
 
 /// One stream as an engine for Boost.Random's distributions, where speed does not matter.
 class PhiloxEngine {
-   public:
+ public:
     using result_type = uint32_t;
     PhiloxEngine(StreamKey key, uint32_t c1, uint32_t c2, uint32_t c3) : key_(key), counter_{0, c1, c2, c3} {}
     static constexpr result_type min() { return 0; }
     static constexpr result_type max() { return std::numeric_limits<uint32_t>::max(); }
     result_type operator()();
 
-   private:
+ private:
     StreamKey key_;
     Counter counter_;
     Counter block_{};

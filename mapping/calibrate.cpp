@@ -50,8 +50,8 @@ Vectors slice(const Vectors& all, size_t first, size_t count) {
 
 int exponent(int64_t weight) { return std::bit_width(static_cast<uint64_t>(std::abs(weight))) - 1; }
 
-/// Sums in grid steps are counted at their nearest level: the odd step keeps them 1 / (2 step) of a level away from ties,
-/// and the product with 1 / step errs by far less.
+/// Sums in grid steps are counted at their nearest level: the odd step keeps them 1 / (2 step) of a level away from
+/// ties, and the product with 1 / step errs by far less.
 void count_sums(const LayerView& layer, const ChipArray& array, const std::vector<int64_t>& sums, size_t vectors,
                 SumHistogram& histogram) {
     const std::vector<int64_t>& column_weight = array.readout.column_weight;

@@ -15,6 +15,9 @@ namespace {
 
 using namespace reader;
 
+// How many numbers folding may make: a weight of 4 bits is held, dequantized, transposed and copied into its layer.
+constexpr int64_t kNumbersPerByte = 16, kSpareNumbers = int64_t(1) << 25;
+
 constexpr const char* kPreprocessKey = "bitline.preprocess";
 
 /// Sizes per sample from a graph input's declared shape; the first axis is the batch, whatever its size.
@@ -88,6 +91,7 @@ Network import_model(const std::string& bytes, const std::string& name) {
     const onnx::ModelProto model = parse_model(bytes);
     Importer state;
     state.opset = standard_opset(model);
+    state.budget = kSpareNumbers + kNumbersPerByte * static_cast<int64_t>(bytes.size());
     const Plan plan = plan_graph(model.graph());
     state.network.name = std::filesystem::path(name).stem().string();
     import_metadata(state.network, model);

@@ -76,6 +76,7 @@ Arithmetic::Kind arithmetic_kind(const NodeView& node, bool constant_first) {
 /// A positive factor on codes only changes their scale.
 bool change_scale(Importer& state, const NodeView& node, Data data, const Arithmetic& op) {
     const bool multiply = op.kind == Arithmetic::Kind::multiply;
+    if (data.changes.size() >= kMostScaleChanges) return false;
     if (!has_codes(state, data) || data.integer() || op.constant.size() != 1 || op.constant[0] <= 0 ||
         (!multiply && op.kind != Arithmetic::Kind::divide))
         return false;
@@ -106,6 +107,7 @@ bool add_as_bias(Importer& state, const NodeView& node, const Data& data, const 
     const auto channels = static_cast<size_t>(found->out_channels);
     if (op.constant.size() != 1 && op.constant.size() != channels) return false;
     MatVec layer = *found;
+    spend(state, node, layer.codes.size() + layer.real_weights.size());
     const auto spread = [&](auto entries) {
         if (entries.size() == 1) entries.assign(channels, entries[0]);
         return entries;
@@ -136,6 +138,7 @@ void import_with_constant(Importer& state, const NodeView& node, int constant_in
         node.fail("'{}' and its other operand have different types", constant.name);
     if (data.integer() && kind == Arithmetic::Kind::divide) node.fail("divides whole numbers");
     const Arithmetic op{kind, sample_constant(node, constant, data.shape, value_of(state, data).shape)};
+    spend(state, node, op.constant.size());
     if (change_scale(state, node, data, op) || add_as_bias(state, node, data, constant, op)) return;
     require_exact(node, constant);
     Data out = emit(state, node, op, {numeric_value(state, node, data)}, data.shape);

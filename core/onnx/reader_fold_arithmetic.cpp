@@ -12,7 +12,8 @@ namespace bitline::reader {
 
 namespace {
 
-Dims broadcast_dims(const NodeView& node, const Dims& a, const Dims& b) {
+Dims broadcast_dims(const NodeView& node, const Tensor& first, const Tensor& second) {
+    const Dims &a = first.dims, &b = second.dims;
     Dims out(std::max(a.size(), b.size()), 1);
     for (size_t i = 0; i < out.size(); ++i) {
         const int64_t size_a = i < a.size() ? a[a.size() - 1 - i] : 1;
@@ -21,7 +22,7 @@ Dims broadcast_dims(const NodeView& node, const Dims& a, const Dims& b) {
             node.fail("shapes {} and {} do not broadcast", dims_text(a), dims_text(b));
         out[out.size() - 1 - i] = std::max(size_a, size_b);
     }
-    checked_count(out, kMaxFoldedElements, node.label());
+    checked_count(out, std::max({kMaxFoldedElements, first.count(), second.count()}), node.label());
     return out;
 }
 
@@ -116,7 +117,7 @@ void fold_binary(Importer& state, const NodeView& node, const Binary& op) {
         node.fail("'{}' and '{}' have different types", a.name, b.name);
     Tensor out;
     out.type = whole ? a.type : ElementType::float32;
-    out.dims = broadcast_dims(node, a.dims, b.dims);
+    out.dims = broadcast_dims(node, a, b);
     const auto index_a = broadcast_index(a.dims, out.dims), index_b = broadcast_index(b.dims, out.dims);
     const auto real = [](const Tensor& t, size_t i) {
         return is_integer(t.type) ? static_cast<float>(t.whole[i]) : t.real[i];

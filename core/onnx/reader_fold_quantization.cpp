@@ -51,6 +51,18 @@ void fold_quantize(Importer& state, const NodeView& node) {
     set_constant(state, node, std::move(out));
 }
 
+/// Binary networks keep real weights and take their sign. Zero has a sign of its own, 0.
+void fold_sign(Importer& state, const NodeView& node) {
+    const Tensor& x = constant_input(state, node, 0, "operand");
+    if (is_integer(x.type)) node.fail("'{}' is an integer tensor; Sign of real constants is folded", x.name);
+    Codes signs;
+    signs.codes.reserve(x.real.size());
+    for (const float number : x.real) signs.codes.push_back((number > 0) - (number < 0));
+    const bool has_zero = std::count(signs.codes.begin(), signs.codes.end(), 0) != 0;
+    signs.quantizer = has_zero ? sign_quantizer() : bipolar_quantizer({1.0F});
+    set_coded(state, node, x.dims, std::move(signs));
+}
+
 }  // namespace
 
 bool fold_quantization(Importer& state, const NodeView& node) {
@@ -58,6 +70,8 @@ bool fold_quantization(Importer& state, const NodeView& node) {
         fold_dequantize(state, node);
     } else if (node.type() == "QuantizeLinear") {
         fold_quantize(state, node);
+    } else if (node.type() == "Sign") {
+        fold_sign(state, node);
     } else if (node.type() == "Quant" || node.type() == "IntQuant" || node.type() == "BipolarQuant") {
         set_coded(state, node, constant_input(state, node, 0, "tensor").dims, quantized_constant(state, node));
     } else {

@@ -72,6 +72,7 @@ void set_output(Importer& state, const NodeView& node, Known known) {
 void set_constant(Importer& state, const NodeView& node, Tensor tensor) {
     tensor.name = node.output();
     require_finite(tensor);
+    spend(state, node, static_cast<size_t>(tensor.count()));
     set_output(state, node, std::make_shared<const Tensor>(std::move(tensor)));
 }
 
@@ -105,6 +106,11 @@ Data emit(Importer& state, const NodeView& node, Operator op, std::vector<int> i
     data.shape = std::move(onnx_shape);
     set_output(state, node, data);
     return data;
+}
+
+void spend(Importer& state, const NodeView& node, size_t count) {
+    state.budget -= static_cast<int64_t>(count);
+    if (state.budget < 0) node.fail("expands the file's numbers beyond any use (memory)");
 }
 
 void require_no_margin(const NodeView& node, const Data& data) {

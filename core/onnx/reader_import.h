@@ -27,6 +27,8 @@ struct Margin {
     bool operator==(const Margin&) const = default;
 };
 
+inline constexpr size_t kMostScaleChanges = 16;
+
 /// An ONNX tensor that depends on the network's input.
 struct Data {
     int value = -1;  // index into Network::values
@@ -34,9 +36,9 @@ struct Data {
     ElementType type = ElementType::float32;  // ONNX's. Integer: the entries are the codes of the value, or whole
                                               // numbers that the value holds as real ones. Float: the entries are real,
                                               // (code - zero_point) * scale where the value has codes.
-    std::vector<ScaleChange> changes;
-    float scale = 1;  // of the codes, after `changes`
-    Margin margin;    // not yet part of `shape`
+    std::vector<ScaleChange> changes;         // at most kMostScaleChanges
+    float scale = 1;                          // of the codes, after `changes`
+    Margin margin;                            // not yet part of `shape`
 
     bool integer() const { return is_integer(type); }
 };
@@ -48,6 +50,7 @@ struct Importer {
     int64_t batch = -1;  // declared batch size of the graph input, -1 where it is a symbol
     Network network;
     std::unordered_map<std::string, Known> known;
+    int64_t budget = 0;  // numbers that may still be made of the file's: a small file cannot fill the memory
 };
 
 // ---------------------------------------------------------------------------------------------- what is known
@@ -92,6 +95,9 @@ int shaped_value(Importer& state, const NodeView& node, const Data& data, const 
 
 /// numeric_value in the shape that ONNX sees.
 int shaped_numeric_value(Importer& state, const NodeView& node, const Data& data);
+
+/// Takes `count` numbers from the budget; throws where it is used up.
+void spend(Importer& state, const NodeView& node, size_t count);
 
 /// Throws where `data` carry the zeros of a Pad.
 void require_no_margin(const NodeView& node, const Data& data);

@@ -109,6 +109,7 @@ void emit_layer(Importer& state, const NodeView& node, const Layer& layer, const
                 Shape (*onnx_shape)(const Shape& value, const Data& data)) {
     require_real(state, node, data);
     require_weights(node, *layer.weight);
+    spend(state, node, static_cast<size_t>(layer.weight->count()));
     const MatVec op = with_numbers(state, node, layer, data);
     Data inner = data;
     inner.margin = {};
@@ -217,6 +218,7 @@ void set_integer_bias(const Importer& state, const NodeView& node, int input, Ma
 
 void emit_codes_layer(Importer& state, const NodeView& node, const MatVec& op, const Data& data,
                       const Shape& input_shape, const std::optional<Quantizer>& output, Data* out) {
+    spend(state, node, op.codes.size());
     Data inner = data;
     inner.margin = {};
     const int input = shaped_value(state, node, inner, input_shape);

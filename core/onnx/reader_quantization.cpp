@@ -109,6 +109,7 @@ void import_dequantize_linear(Importer& state, const NodeView& node) {
     data = codes_with_zero_point(state, node, data, zero.value);
     data.type = ElementType::float32;
     if (scale != data.scale) {
+        if (data.changes.size() >= kMostScaleChanges) node.fail("changes the scale of codes too often");
         const std::string name = node.output() + "_scaled";
         data.changes.push_back({name, name, node.type(), {Arithmetic::Kind::multiply, {scale / data.scale}}});
         data.scale = scale;

@@ -158,6 +158,15 @@ Quantizer bipolar_quantizer(std::vector<float> scale) {
     return quantizer;
 }
 
+Quantizer sign_quantizer() {
+    Quantizer quantizer;
+    quantizer.scale = {1.0F};
+    quantizer.zero_point = {0};
+    quantizer.bits = 2;
+    quantizer.narrow = true;
+    return quantizer;
+}
+
 Quantize read_quant(const Importer& state, const NodeView& node) {
     Quantize op;
     op.to = quant_range(node, bit_width(state, node, 3, 16));

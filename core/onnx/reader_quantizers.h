@@ -10,6 +10,9 @@ namespace bitline::reader {
 
 Quantizer bipolar_quantizer(std::vector<float> scale);
 
+/// The codes -1, 0 and +1 of Sign, which stand for themselves.
+Quantizer sign_quantizer();
+
 /// QONNX Quant on a value of the network: per tensor, at most 16 bits.
 Quantize read_quant(const Importer& state, const NodeView& node);
 

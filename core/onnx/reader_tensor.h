@@ -53,7 +53,7 @@ struct Tensor {
 
 /// The most elements that one value of a network, or one folded constant that grows, may have.
 inline constexpr int64_t kMaxValueElements = int64_t(1) << 31;
-inline constexpr int64_t kMaxFoldedElements = int64_t(1) << 26;
+inline constexpr int64_t kMaxFoldedElements = int64_t(1) << 24;
 
 /// Product of `dims`; throws FormatError naming `what` where a size is below 1 or the product exceeds `limit`.
 int64_t checked_count(const Dims& dims, int64_t limit, const std::string& what);

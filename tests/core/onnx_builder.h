@@ -157,9 +157,9 @@ inline std::vector<float> evaluate(const Network& network, const std::vector<flo
     return run(network, *engine, input, static_cast<int64_t>(input.size()) / elements, 0);
 }
 
-/// The first node whose operator is an Op.
+/// The first operator that is an Op.
 template <typename Op>
-const Op& find_op(const Network& network) {
+Op find_op(const Network& network) {
     for (const Node& node : network.nodes)
         if (const auto* op = std::get_if<Op>(&node.op)) return *op;
     throw std::runtime_error("no such node");

@@ -528,6 +528,23 @@ const std::vector<BadNode> kBadNodes = {
          const auto column = m.node("ConstantOfShape", {m.shape({1 << 20, 1})});
          return m.node("Add", {"x", m.node("Add", {row, column})});
      }},
+    {"many_large_constants",
+     [](auto& m) {
+         const auto c = m.node("ConstantOfShape", {m.shape({1 << 22})});
+         auto sum = c;
+         for (int i = 0; i < 40; ++i) sum = m.node("Add", {sum, c});
+         return m.node("Add", {"x", sum});
+     }},
+    {"scale_changed_forever",
+     [](auto& m) {
+         const auto z = m.whole(TensorProto::UINT8, 0);
+         auto y = m.node("QuantizeLinear", {"x", m.real(1), z});
+         for (int i = 2; i < 40; ++i) {
+             const auto s = m.real(static_cast<float>(i));
+             y = m.node("QuantizeLinear", {m.node("DequantizeLinear", {y, s, z}), s, z});
+         }
+         return y;
+     }},
     {"reshape_real_shape",
      [](auto& m) {
          return m.node("Reshape", {"x", m.real({0, -1}, {2})});
@@ -588,7 +605,7 @@ const std::vector<BadNode> kBadNodes = {
     {"weight_scales",
      [](auto& m) {
          const auto w = m.whole(TensorProto::INT8, {1, 2}, {1, 2, 1, 1});
-         return m.node("Conv", {"x", m.node("DequantizeLinear", {w, m.real(numbers(3), {3})}, {{"axis", int64_t(0)}})});
+         return m.node("Conv", {"x", m.node("DequantizeLinear", {w, m.real({1, 2, 3}, {3})}, {{"axis", int64_t(0)}})});
      }},
     {"weight_scale_zero",
      [](auto& m) {

@@ -73,10 +73,10 @@ TEST(OnnxOperators, Activations) {
 
 TEST(OnnxOperators, SoftmaxFollowsItsOpset) {
     OnnxBuilder older({2, 3}, 12), newer({2, 3}, 13);
-    const Softmax& flat = find_op<Softmax>(older.read(older.node("Softmax", {"x"})));
+    const Softmax flat = find_op<Softmax>(older.read(older.node("Softmax", {"x"})));
     EXPECT_EQ(flat.axis, 0);
     EXPECT_TRUE(flat.flatten_from_axis);
-    const Softmax& last = find_op<Softmax>(newer.read(newer.node("Softmax", {"x"})));
+    const Softmax last = find_op<Softmax>(newer.read(newer.node("Softmax", {"x"})));
     EXPECT_EQ(last.axis, 1);
     EXPECT_FALSE(last.flatten_from_axis);
     EXPECT_THAT(refusal([&] { newer.read(newer.node("Softmax", {"x"}, {{"axis", int64_t(0)}})); }), HasSubstr("batch"));

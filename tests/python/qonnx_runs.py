@@ -25,8 +25,10 @@ def with_batch(path, samples):
     """The model for a batch of so many samples; shapes along the way are inferred anew."""
     model = onnx.load(path)
     del model.graph.value_info[:]
-    for value in (model.graph.input[0], model.graph.output[0]):
-        value.type.tensor_type.shape.dim[0].dim_value = samples
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = samples
+    output = model.graph.output[0].type.tensor_type
+    if output.HasField("shape"):
+        output.shape.dim[0].dim_value = samples
     return ModelWrapper(model).transform(InferShapes())
 
 
