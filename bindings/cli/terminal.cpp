@@ -158,11 +158,11 @@ void flush_output() {
 }
 
 void report_error(const std::string& text) {
-    std::fputs(fmt::format("bitline: {} {}\n", styled_error("error:", Style::red), clean_text(text)).c_str(), stderr);
+    std::fputs(fmt::format("bitline: {} {}\n", styled_error("error:", Style::red), clean_line(text)).c_str(), stderr);
 }
 
 void report_note(const std::string& text) {
-    std::fputs(fmt::format("bitline: note: {}\n", clean_text(text)).c_str(), stderr);
+    std::fputs(fmt::format("bitline: note: {}\n", clean_line(text)).c_str(), stderr);
 }
 
 std::string styled(const std::string& text, Style style) {
@@ -249,7 +249,7 @@ std::string wrap(const std::string& text, int width, int indent) {
 std::string count_text(int64_t count) {
     std::string digits = fmt::format("{}", count);
     const int first = count < 0 ? 1 : 0;
-    for (int at = static_cast<int>(digits.size()) - 3; at > first; at -= 3) digits.insert(static_cast<size_t>(at), ",");
+    for (int at = static_cast<int>(digits.size()) - 3; at > first; at -= 3) digits.insert(static_cast<size_t>(at), 1, ',');
     return digits;
 }
 

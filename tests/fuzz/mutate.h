@@ -59,7 +59,7 @@ inline void mutate_once(std::string& text, const Corpus& corpus, Random& random)
     using namespace std::literals;
     constexpr std::string_view kTelling = "\x00\x01\x7F\x80\xFF\n\t\"'[{]}:-&*!|>#%@ "sv;  // limits, YAML's indicators
     if (text.empty()) text = corpus.seeds[random.below(corpus.seeds.size())];
-    if (text.empty()) text = "a";
+    if (text.empty()) text.push_back('a');
     const size_t at = random.below(text.size());
     switch (static_cast<Mutation>(random.below(static_cast<size_t>(Mutation::count)))) {
         case Mutation::flip_bit:

@@ -1,5 +1,6 @@
 #include "mapping/architecture.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -326,7 +327,7 @@ TEST(Architecture, BasesArePresetsOrFilesBesideTheFile) {
 TEST(Architecture, LongChainsOfBasesAreRefused) {
     const Folder folder;
     for (int i = 0; i < 30; ++i) {
-        folder.write("c" + std::to_string(i) + ".yaml", "base: c" + std::to_string(i + 1) + ".yaml\n");
+        folder.write(fmt::format("c{}.yaml", i), fmt::format("base: c{}.yaml\n", i + 1));
     }
     EXPECT_THAT(message_of([&] { read_architecture(folder.path() + "/c0.yaml"); }), HasSubstr("more than 16 files"));
 }

@@ -9,7 +9,7 @@ import real_models
 from probing import Probe
 
 FLOAT = [name for name in real_models.MODELS if name.endswith("_float")]
-EXPORT_SAMPLES = 500
+EXPORT_SAMPLES = 1000
 CHIP_SAMPLES = {"vww_mobilenetv1": 2, "cnvW1A1": 3, "cnvW2A2": 3, "resnet20_float": 2}  # of the others 8
 
 # Each names every part of the way from weights to sums once; binary and other networks need what fits their weights.
