@@ -1,12 +1,16 @@
 """Fixtures of all Python tests. Environment: BITLINE_PROGRAM (default build/bitline), BITLINE_SHARED_DATA."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A shell starts what runs in the background with SIGINT ignored, and the program would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

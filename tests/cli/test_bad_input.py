@@ -472,6 +472,15 @@ def start_long_run(files, program, folder, arguments=LONG, **options):
     return process
 
 
+def end_of(process):
+    """What a process writes until it ends, which must be soon."""
+    try:
+        return process.communicate(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+
 def wait_until_handled(process, number):
     """Returns once the process has installed its handler."""
     deadline = time.monotonic() + 20
@@ -481,6 +490,7 @@ def wait_until_handled(process, number):
         if caught >> (number - 1) & 1:
             return
         time.sleep(0.01)
+    process.kill()
     pytest.fail("the program installs no handler")
 
 
@@ -488,7 +498,7 @@ def wait_until_handled(process, number):
 def test_interrupt_ends_the_run_and_leaves_nothing(number, files, program, tmp_path):
     process = start_long_run(files, program, tmp_path)
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = end_of(process)
     assert process.returncode == 130
     assert stderr == "bitline: error: interrupted\n" and stdout == ""
     assert list(tmp_path.iterdir()) == []
@@ -498,7 +508,7 @@ def test_second_interrupt_does_not_wait(files, program, tmp_path):
     process = start_long_run(files, program, tmp_path)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    end_of(process)
     assert process.returncode == 130
     assert list(tmp_path.iterdir()) == []
 
