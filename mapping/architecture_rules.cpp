@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cmath>
 
 #include "mapping/architecture_keys.h"
 
@@ -11,10 +12,18 @@ namespace bitline {
 namespace {
 
 OptionViolation conductances(const CellOptions& cell) {
-    constexpr double kHighestCeiling = 10;  // of g_max: bounds the fixed-point conductances
+    constexpr double kLeastSpacing = 0x1p-20;  // of g_max, between levels: they and sums stay exact numbers
+    constexpr double kHighestCeiling = 10;     // of g_max: bounds the fixed-point conductances
     if (!(cell.g_min < cell.g_max)) {
         return {{"cell.g_min", "cell.g_max"},
                 fmt::format("cell.g_min = {} violates cell.g_min < cell.g_max = {} S", cell.g_min, cell.g_max)};
+    }
+    const double levels = std::ldexp(1.0, cell.bits);
+    if (!((cell.g_max - cell.g_min) / (levels - 1) >= cell.g_max * kLeastSpacing)) {
+        return {{"cell.g_min", "cell.g_max", "cell.bits"},
+                fmt::format("cell.g_min = {} leaves the {} levels up to cell.g_max = {} S closer than g_max / 2^20 to "
+                            "each other; lower cell.g_min or cell.bits",
+                            cell.g_min, levels, cell.g_max)};
     }
     if (cell.g_ceiling != 0 && !(cell.g_max <= cell.g_ceiling && cell.g_ceiling <= kHighestCeiling * cell.g_max)) {
         return {{"cell.g_ceiling", "cell.g_max"},

@@ -69,6 +69,14 @@ MappedLayer plan_layer(const Network& network, int index, const Architecture& ar
     return layer;
 }
 
+void require_converter(const MappedLayer& layer, const AdcOptions& adc) {
+    if (adc.bits != 0 || layer.lossless_bits <= kMostConverterBits) return;
+    throw ConfigError(fmt::format(
+        "layer {}: adc.bits = lossless would take {} bits for the sums of its columns, and a converter has at most {}; "
+        "lower array.rows, array.active_rows, cell.bits or input.bits_per_cycle, or set adc.bits",
+        layer.name, layer.lossless_bits, kMostConverterBits));
+}
+
 int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 void place_on_chip(Mapping& mapping) {
@@ -104,6 +112,7 @@ Mapping map_network(const Network& network, const Architecture& architecture, bo
         if (!is_mappable(network, network.nodes[i])) continue;
         MappedLayer layer = plan_layer(network, static_cast<int>(i), architecture);
         tile_layer(layer, architecture, next_array, next_block);
+        require_converter(layer, architecture.adc);
         mapping.layers.push_back(std::move(layer));
     }
     if (mapping.layers.empty())

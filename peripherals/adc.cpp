@@ -9,15 +9,13 @@ namespace bitline {
 
 namespace {
 
-int32_t highest_code(int bits, bool with_sign) {
-    return static_cast<int32_t>((int64_t{1} << (with_sign ? bits - 1 : bits)) - 1);
-}
+int64_t highest_code(int bits, bool with_sign) { return (int64_t{1} << (with_sign ? bits - 1 : bits)) - 1; }
 
 AdcRange code_window(int bits, bool with_sign) {
     AdcRange range;
     range.bits = bits;
     range.lossless = false;
-    range.hi = highest_code(bits, with_sign);
+    range.hi = static_cast<int32_t>(highest_code(bits, with_sign));
     range.lo = with_sign ? -range.hi - 1 : 0;
     return range;
 }

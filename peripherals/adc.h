@@ -44,7 +44,10 @@ struct SumBounds {
     int64_t largest = 0;        // magnitude that any weights could reach: full scale of policy `fixed`
 };
 
-/// Bits that resolve low .. high to one level: unsigned where low >= 0, else two's complement.
+inline constexpr int kMostConverterBits = 31;  // codes are 32-bit numbers with a sign
+
+/// Bits that resolve low .. high to one level: unsigned where low >= 0, else two's complement. May exceed
+/// kMostConverterBits: then no converter is lossless.
 int lossless_bits(const SumBounds& bounds);
 
 /// A converter of `bits` bits (0: as many as lossless takes) that covers `full_scale` levels on each side used.

@@ -295,6 +295,7 @@ ARCHITECTURE_CASES = [
     setting("set-nan-sigma", "cell.read_noise.sigma=nan", "cell.read_noise.sigma"),
     setting("set-infinite-sigma", "cell.programming_error.sigma=inf", "cell.programming_error.sigma"),
     setting("set-g-min-above-g-max", "cell.g_min=200 uS", "cell.g_min"),
+    setting("set-levels-too-close", "cell.g_min=99.9999 uS", "cell.g_min", "closer than"),
     setting("set-stuck-rate", "cell.stuck_at.low_rate=1.5", "cell.stuck_at.low_rate"),
     setting("set-9-bits-per-cycle", "input.bits_per_cycle=9", "input.bits_per_cycle", "<= 8"),
     setting("set-clip-0", "weights.clip=0", "weights.clip"),

@@ -13,6 +13,8 @@ TEST(Adc, LosslessBitsAreTheLeastThatHoldTheSum) {
     EXPECT_EQ(lossless_bits({0, 256, 256}), 9);
     EXPECT_EQ(lossless_bits({0, 1, 1}), 1);
     EXPECT_EQ(lossless_bits({-128, 127, 384}), 8);
+    EXPECT_EQ(lossless_bits({0, int64_t{1} << 33, int64_t{1} << 33}), 34);
+    EXPECT_EQ(lossless_bits({-(int64_t{1} << 33), 0, int64_t{1} << 33}), 34);
     EXPECT_EQ(lossless_bits({-129, 127, 384}), 9);
     EXPECT_EQ(lossless_bits({-384, 384, 384}), 10);
 }
