@@ -150,7 +150,8 @@ Block requantize_output(const MatVec& op, const RequantizeOutput& output, const 
 }
 
 /// Thresholds ascend, so the steps crossed are counted by bisection. Sums stay below 2^53: a threshold beyond that,
-/// which double may round, still compares as it should.
+/// which double may round, still compares as it should. A chip's sum may lie between whole numbers; it is rounded, so
+/// that errors of either sign count alike.
 Block threshold_output(const MatVec& op, const ThresholdOutput& output, std::span<const double> acc, int64_t samples) {
     Block out;
     out.codes.resize(acc.size());
@@ -159,7 +160,7 @@ Block threshold_output(const MatVec& op, const ThresholdOutput& output, std::spa
         const int64_t* low = output.threshold.data() + channel * steps;
         const int64_t* high = low + steps;
         for (size_t i = first; i < end; ++i) {
-            const double sum = acc[i];
+            const double sum = std::nearbyint(acc[i]);
             const auto crossed =
                 output.falling[channel]
                     ? high - std::partition_point(low, high, [&](int64_t t) { return double(t) < sum; })

@@ -153,7 +153,7 @@ OptionFields<A> coding_keys() {
                         "removes the weights' offset: from the input sum, or with a column of constant cells")
             .only_with(kOffset),
         real_field<A>("weights.clip", weights(&W::clip), kUpTo1, kShare,
-                      "weights are clipped to this share of the largest code before mapping"),
+                      "weights are clipped to this share of the layer's largest before mapping"),
         choice_field<A>("bias.place", member_of(&A::bias, &BiasOptions::place), kPlaces,
                         "added digitally, or held in rows of the array"),
     };
@@ -178,7 +178,7 @@ OptionFields<A> converter_keys() {
         real_field<A>("adc.offset_sigma", adc(&O::offset_sigma), {0, 1000}, kLsb, "spread of the converters' offset"),
         real_field<A>("adc.gain_sigma", adc(&O::gain_sigma), {0, 1}, kShare, "relative spread of the converters' gain"),
         integer_field<A>("adc.columns_per_converter", adc(&O::columns_per_converter), kCount,
-                         "columns that share a converter and its errors"),
+                         "columns that share a converter and its errors; an analog pair is one column"),
         bool_field<A>("adc.sense_amplifier", adc(&O::sense_amplifier), "one-bit sign decision; needs adc.bits = 1"),
     };
 }

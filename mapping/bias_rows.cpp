@@ -36,6 +36,7 @@ void place_bias_in_rows(MappedLayer& layer) {
     for (int64_t b : layer.digital_bias) largest = std::max(largest, std::abs(b) / layer.input.scale);
     if (largest == 0) return;
     const int64_t weight = layer.stored.largest_weight, top = layer.input.driven_max;
+    if (top < 1) return keep_digital(layer, "no input code is positive");
     const int64_t limit = std::max<int64_t>(256, layer.rows);
     if (largest / (weight * top) > limit)
         return keep_digital(layer, fmt::format("it would take {} rows, more than {}", largest / (weight * top), limit));

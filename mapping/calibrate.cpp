@@ -117,19 +117,16 @@ std::vector<AdcRange> static_ranges(const Mapping& mapping) {
     return ranges;
 }
 
-std::vector<AdcRange> calibrate_ranges(const Network& network, const Mapping& mapping, std::span<const float> input,
+std::vector<AdcRange> calibrate_ranges(const Network& network, const Mapping& mapping, const SampleReader& read,
                                        int64_t samples) {
     const Chip chip = program_ideal(mapping);
     const auto exact = make_exact_engine(network);
-    const int64_t input_size = element_count(network.values[static_cast<size_t>(network.input)].shape);
     std::vector<SumHistogram> histograms;
     for (const MappedLayer& layer : mapping.layers) histograms.push_back(empty_histogram(layer));
     for (int64_t first = 0; first < samples; first += kSamplesAtOnce) {
         const int64_t count = std::min(kSamplesAtOnce, samples - first);
         std::vector<Block> values;
-        run(network, *exact,
-            input.subspan(static_cast<size_t>(first * input_size), static_cast<size_t>(count * input_size)), count,
-            first, &values);
+        run(network, *exact, read(first, count), count, first, &values);
         parallel_for(static_cast<int64_t>(mapping.layers.size()), [&](int64_t l) {
             const LayerView layer = view_layer(network, mapping, chip, static_cast<size_t>(l));
             const int value = network.nodes[static_cast<size_t>(layer.plan.node)].inputs.at(0);

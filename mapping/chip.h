@@ -3,6 +3,7 @@
 // The programmed state: conductances of every cell and the converters' errors, one sample of the fabrication.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -58,8 +59,9 @@ Chip program(const Mapping& mapping, const std::vector<AdcRange>& ranges, uint64
 std::vector<AdcRange> static_ranges(const Mapping& mapping);
 
 /// Ranges of every layer for policy calibrated: from the sums that nominal cells give for the codes that the integer
-/// reference feeds each layer. `input` (samples x input elements), preprocessed.
-std::vector<AdcRange> calibrate_ranges(const Network& network, const Mapping& mapping, std::span<const float> input,
+/// reference feeds each layer. `read(first, count)` gives preprocessed samples (count x input elements).
+using SampleReader = std::function<std::vector<float>(int64_t first, int64_t count)>;
+std::vector<AdcRange> calibrate_ranges(const Network& network, const Mapping& mapping, const SampleReader& read,
                                        int64_t samples);
 
 /// What one layer did for one sample.

@@ -45,6 +45,13 @@ std::vector<int64_t> sums_of_rows(const std::vector<int32_t>& weights, int64_t r
     return sums;
 }
 
+/// The levels that the layer's slices need lie between G_min and G_max: binary weights use the whole window.
+int widest_slice(const WeightPlan& stored) {
+    int bits = 1;
+    for (const Slice& slice : stored.slices) bits = std::max(bits, slice.bits);
+    return bits;
+}
+
 MappedLayer plan_layer(const Network& network, int index, const Architecture& architecture) {
     const Node& node = network.nodes[static_cast<size_t>(index)];
     const auto& op = std::get<MatVec>(node.op);
@@ -60,9 +67,9 @@ MappedLayer plan_layer(const Network& network, int index, const Architecture& ar
     layer.weights = effective_weights(op, architecture.weights.clip);
     layer.weight_sums = sums_of_rows(layer.weights, layer.rows);
     layer.digital_bias = op.bias_codes;
-    layer.grid = choose_grid(architecture.cell, architecture.cell.bits);
     layer.stored =
         plan_weights(architecture.weights, architecture.cell.bits, layer.weights, binary_codes(codes), layer.name);
+    layer.grid = choose_grid(architecture.cell, widest_slice(layer.stored));
     layer.input = plan_input(architecture.input, codes, layer.stored.encoding == WeightEncoding::xnor,
                              has_padding(op.window), layer.name);
     if (architecture.bias.place == BiasOptions::Place::rows) place_bias_in_rows(layer);

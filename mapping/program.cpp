@@ -136,7 +136,8 @@ ChipArray write_array(const Writer& writer, const MappedLayer& layer, const AdcR
     const int64_t lines = drive_rows_per_row(layer);
     const int32_t max_digit = std::max(layer.input.digit_max, -layer.input.digit_min);
     // Rounding a lossless sum with a background needs more than the 24 bits of float32.
-    array.converter.wide = range.lossless && layer.grid.g_min != 0 && plan.cells_per_column == 1;
+    array.converter.wide = (range.lossless && layer.grid.g_min != 0 && plan.cells_per_column == 1) ||
+                           std::max(range.hi, -range.lo) > kernels::kLargestNarrowCode;
     for (int64_t row = 0; row < plan.rows; row += plan.active_rows) {
         const int64_t rows = std::min(plan.active_rows, plan.rows - row);
         ChipBlock block =

@@ -172,7 +172,8 @@ std::vector<AdcRange> find_ranges(const Network& network, const Mapping& mapping
     const Waves waves{network, calibration, preprocess};
     result.calibration = calibration.spec();
     result.calibration_samples = std::min(options.calibration_samples, calibration.size());
-    return calibrate_ranges(network, mapping, waves.read(0, result.calibration_samples), result.calibration_samples);
+    const auto read = [&](int64_t first, int64_t count) { return waves.read(first, count); };
+    return calibrate_ranges(network, mapping, read, result.calibration_samples);
 }
 
 void summarize_trials(SimulationResult& result) {
@@ -211,7 +212,7 @@ void require_labels(const Dataset& data) {
 
 int64_t chosen_block(const SimulateOptions& options, int64_t samples) {
     if (options.block > 0) return options.block;
-    return std::clamp<int64_t>(samples / (2 * threads()), 1, 8);
+    return std::clamp<int64_t>(std::min(samples, Waves::kWave) / (2 * threads()), 1, 8);
 }
 
 }  // namespace

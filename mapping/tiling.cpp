@@ -182,16 +182,19 @@ void bound_column(const MappedLayer& layer, const ArrayPlan& array, const std::v
 SumBounds find_bounds(const MappedLayer& layer) {
     SumBounds bounds;
     std::vector<uint16_t> positive, negative;
-    int64_t most_rows = 1, top = 1;
+    int64_t most_rows = 1;
+    double top = 1;  // levels that one digit of one row can reach
     for (const ArrayPlan& array : layer.arrays) {
         target_levels(layer, array, positive, negative);
         for (size_t c = 0; c < array.columns.size(); ++c) {
             bound_column(layer, array, positive, negative, c, bounds);
-            top = std::max(top, (int64_t{1} << array.columns[c].bits) - 1);
+            top = std::max(top, std::ldexp(1.0, array.columns[c].bits) - 1);
         }
         most_rows = std::max(most_rows, array.active_rows);
     }
-    bounds.largest = most_rows * top * std::max(layer.input.digit_max, -layer.input.digit_min);
+    if (!layer.stored.pairs) top += static_cast<double>(layer.grid.g_min) / layer.grid.level_step;
+    const auto digits = static_cast<double>(most_rows) * std::max(layer.input.digit_max, -layer.input.digit_min);
+    bounds.largest = static_cast<int64_t>(std::ceil(digits * top));
     bounds.high = std::max<int64_t>(bounds.high, 1);
     return bounds;
 }

@@ -8,25 +8,30 @@ namespace bitline {
 
 namespace {
 
-/// What each bin weighs in the squared error of the layer's output.
+/// The bins that were seen.
 struct WeightedSums {
     std::vector<double> level;   // (bins) level sum at the centre
-    std::vector<double> weight;  // (bins), only bins that were seen
-    double total = 0;
+    std::vector<double> count;   // (bins)
+    std::vector<double> weight;  // (bins), in the squared error of the layer's output
+    double total_count = 0, total_weight = 0;
 };
 
 WeightedSums weigh(const SumHistogram& histogram) {
     WeightedSums sums;
     for (int64_t bin = 0; bin < histogram.bins; ++bin) {
-        double weight = 0;
-        for (int k = 0; k < histogram.classes; ++k)
-            weight +=
-                std::ldexp(static_cast<double>(histogram.count[static_cast<size_t>(k * histogram.bins + bin)]), 2 * k);
-        if (weight == 0) continue;
+        double count = 0, weight = 0;
+        for (int k = 0; k < histogram.classes; ++k) {
+            const auto seen = static_cast<double>(histogram.count[static_cast<size_t>(k * histogram.bins + bin)]);
+            count += seen;
+            weight += std::ldexp(seen, 2 * k);
+        }
+        if (count == 0) continue;
         const double centre = 0.5 * static_cast<double>(histogram.width - 1);
         sums.level.push_back(static_cast<double>(histogram.low + bin * histogram.width) + centre);
+        sums.count.push_back(count);
         sums.weight.push_back(weight);
-        sums.total += weight;
+        sums.total_count += count;
+        sums.total_weight += weight;
     }
     return sums;
 }
@@ -50,12 +55,12 @@ std::vector<double> candidate_steps(double largest) {
     return steps;
 }
 
-/// Level sums below which the given share of the weight lies; 0 gives the smallest one seen.
+/// Level sum below which the given share of all sums lies; 0 gives the smallest one seen.
 double quantile(const WeightedSums& sums, double share) {
     double below = 0;
     for (size_t i = 0; i < sums.level.size(); ++i) {
-        below += sums.weight[i];
-        if (below > share * sums.total) return sums.level[i];
+        below += sums.count[i];
+        if (below > share * sums.total_count) return sums.level[i];
     }
     return sums.level.back();
 }
@@ -102,11 +107,11 @@ AdcRange sense_range(const WeightedSums& sums, const SumBounds& bounds, AdcRange
     double mean = 0, distance = 0;
     if (bounds.low >= 0) {
         for (size_t i = 0; i < sums.level.size(); ++i) mean += sums.weight[i] * sums.level[i];
-        mean /= sums.total;
+        mean /= sums.total_weight;
     }
     for (size_t i = 0; i < sums.level.size(); ++i) distance += sums.weight[i] * std::abs(sums.level[i] - mean);
     range.threshold = mean;
-    range.step = std::max(distance / sums.total, 1e-3);
+    range.step = std::max(distance / sums.total_weight, 1e-3);
     return range;
 }
 

@@ -208,7 +208,8 @@ struct Codes {
 /// Eight columns in float32; returns how many were clipped.
 int convert_eight(const Converters& converters, int col, const int32_t* sums, int32_t* codes) {
     const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(load(sums)), _mm256_loadu_ps(converters.step32 + col));
-    const __m256 t = _mm256_add_ps(scaled, _mm256_loadu_ps(converters.offset32 + col));
+    const __m256 anchored = _mm256_add_ps(scaled, _mm256_loadu_ps(converters.offset32 + col));
+    const __m256 t = _mm256_sub_ps(anchored, _mm256_set1_ps(float(converters.anchor)));
     if (converters.one_bit) {
         const __m256i mask = _mm256_castps_si256(_mm256_cmp_ps(t, _mm256_setzero_ps(), _CMP_GE_OQ));
         store(codes, _mm256_sub_epi32(_mm256_and_si256(mask, _mm256_set1_epi32(2)), _mm256_set1_epi32(1)));
@@ -224,7 +225,8 @@ int convert_eight(const Converters& converters, int col, const int32_t* sums, in
 /// Four columns in double.
 int convert_four(const Converters& converters, int col, __m256d sums, int32_t* codes) {
     const __m256d scaled = _mm256_mul_pd(sums, _mm256_loadu_pd(converters.step64 + col));
-    const __m256d t = _mm256_add_pd(scaled, _mm256_loadu_pd(converters.offset64 + col));
+    const __m256d anchored = _mm256_add_pd(scaled, _mm256_loadu_pd(converters.offset64 + col));
+    const __m256d t = _mm256_sub_pd(anchored, _mm256_set1_pd(converters.anchor));
     __m256d code;
     int clipped = 0;
     if (converters.one_bit) {

@@ -34,11 +34,12 @@ struct Digits {
 };
 
 struct Converters {
-    // (tiles x kTile), padded so that a column that does not exist is never clipped
+    // (tiles x kTile), padded so that a column that does not exist is never clipped; offsets include the anchor
     const float* step32 = nullptr;
     const float* offset32 = nullptr;
     const double* step64 = nullptr;
     const double* offset64 = nullptr;
+    double anchor = 0;
     int32_t lo = 0, hi = 0;
     bool one_bit = false, wide = false;
 };

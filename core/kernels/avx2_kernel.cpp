@@ -155,6 +155,7 @@ struct PaddedConverters {
         offset64.assign(padded, converter.lo);
         std::copy_n(converter.inv_step.begin(), block.cols, step64.begin());
         std::copy_n(converter.offset.begin(), block.cols, offset64.begin());
+        for (double& offset : offset64) offset += anchor(converter);
         step32.assign(step64.begin(), step64.end());
         offset32.assign(offset64.begin(), offset64.end());
     }
@@ -165,6 +166,7 @@ struct PaddedConverters {
         view.offset32 = offset32.data();
         view.step64 = step64.data();
         view.offset64 = offset64.data();
+        view.anchor = anchor(converter);
         view.lo = converter.lo;
         view.hi = converter.hi;
         view.one_bit = converter.one_bit;

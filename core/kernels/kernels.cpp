@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstdlib>
 
 #include "core/error.h"
@@ -9,6 +12,12 @@
 #include "core/kernels/scalar.h"
 
 namespace bitline::kernels {
+
+double anchor(const Converter& converter) {
+    if (converter.one_bit) return 0;
+    const int64_t largest = std::max(std::abs(int64_t{converter.lo}), std::abs(int64_t{converter.hi}));
+    return std::ldexp(1.5, std::bit_width(uint64_t(largest) + 1) + 1);
+}
 
 const std::vector<const Kernel*>& all() {
     static const std::vector<const Kernel*> table = {

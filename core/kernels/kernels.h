@@ -22,9 +22,11 @@ struct Block {
     std::vector<std::byte> packed;  // what `Kernel::pack` lays out for itself
 };
 
-/// One converter per column: t = S * inv_step + offset; code = clip(round_half_even(t), lo, hi).
-/// Narrow blocks (every |S| < 2^24, noise included) compute t in float32 with float32(inv_step), float32(offset): one
-/// product, one sum, both rounded; others in double. `one_bit`: a sense amplifier, code = t >= 0 ? +1 : -1.
+/// One converter per column: code = clip(round_half_even(t), lo, hi), t = (S * inv_step + (offset + anchor)) - anchor;
+/// product, sum and difference each rounded. The anchor lets the sum round t to a small binary fraction of a code, so
+/// that a sum S midway between two codes stays midway although inv_step is rounded. Narrow blocks (every |S| < 2^24,
+/// noise included, and |lo|, |hi| <= 4096) compute t in float32, with float32(inv_step) and float32(offset + anchor);
+/// others in double. `one_bit`: a sense amplifier, code = t >= 0 ? +1 : -1.
 struct Converter {
     std::vector<double> inv_step;  // (cols), codes per grid step
     std::vector<double> offset;    // (cols), codes
@@ -32,6 +34,11 @@ struct Converter {
     bool one_bit = false;
     bool wide = false;  // compute t in double
 };
+
+inline constexpr int32_t kLargestNarrowCode = 4096;  // t is a multiple of 2^-9 or less
+
+/// 1.5 * 2^e with the least e for which every code and its neighbours are below 2^(e-1); 0 for a sense amplifier.
+double anchor(const Converter& converter);
 
 /// The digital side: output[column_output[c]] += code * column_weight[c] * cycle_weight[cycle].
 struct Readout {

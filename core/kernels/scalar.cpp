@@ -62,9 +62,11 @@ Code convert_one(Real t, const Converter& converter) {
     return {int32_t(rounded), false};
 }
 
-Code convert_column(const Converter& converter, int col, int64_t sum) {
-    if (converter.wide) return convert_one(double(sum) * converter.inv_step[col] + converter.offset[col], converter);
-    return convert_one(float(sum) * float(converter.inv_step[col]) + float(converter.offset[col]), converter);
+template <class Real>
+Code convert_column(const Converter& converter, double anchor, int col, int64_t sum) {
+    const Real scaled = Real(sum) * Real(converter.inv_step[col]);
+    const Real anchored = scaled + Real(converter.offset[col] + anchor);
+    return convert_one(anchored - Real(anchor), converter);
 }
 
 }  // namespace
@@ -82,6 +84,7 @@ int64_t scalar_convert(const Block& block, const Converter& converter, const Rea
                        const Noise* noise, int64_t* acc) {
     const bool noisy = noise && !block.variance.empty();
     std::vector<int64_t> sums(block.cols), variances(noisy ? block.cols : 0);
+    const double anchored = anchor(converter);
     int64_t clipped = 0;
     for (int vector = 0; vector < drive.vectors; ++vector) {
         int64_t* outputs = acc + int64_t(vector) * readout.outputs;
@@ -93,7 +96,8 @@ int64_t scalar_convert(const Block& block, const Converter& converter, const Rea
                 add_noise(block, drive, *noise, vector, cycle, variances.data(), sums.data());
             }
             for (int col = 0; col < block.cols; ++col) {
-                const Code code = convert_column(converter, col, sums[col]);
+                const Code code = converter.wide ? convert_column<double>(converter, anchored, col, sums[col])
+                                                 : convert_column<float>(converter, anchored, col, sums[col]);
                 clipped += code.clipped;
                 outputs[readout.column_output[col]] +=
                     code.value * readout.column_weight[col] * drive.cycle_weight[cycle];

@@ -219,9 +219,36 @@ TEST(Kernels, NarrowAndWideDifferWhereFloatRounds) {
     }
 }
 
+/// The code of a sum of one column whose converter takes `step` grid steps per code.
+int64_t code_of(const Kernel& kernel, int32_t sum, double step, bool wide) {
+    auto problem = small_problem();
+    problem->block.g = {sum, 0, 0, 0, 0, 0};
+    problem->converter = {{1 / step, 1, 1}, {0, 0, 0}, -128, 127, false, wide};
+    problem->cycle_weight = {1};
+    problem->drive.cycle_weight = problem->cycle_weight.data();
+    kernel.pack(problem->block);
+    return convert(kernel, *problem).acc[0] - 5;
+}
+
+TEST(Kernels, SumsMidwayBetweenCodesAreMidwayThoughTheReciprocalOfTheStepIsRounded) {
+    for (const Kernel* kernel : available_kernels()) {
+        for (int32_t level = 1001; level < 16384; level += 34) {  // grid steps per level, two levels per code
+            for (int32_t code = -127 + level % 7; code < 126; code += 5) {
+                const int32_t sum = (2 * code + 1) * level, even = code % 2 == 0 ? code : code + 1;
+                for (const bool wide : {false, true}) {
+                    ASSERT_EQ(code_of(*kernel, sum, 2.0 * level, wide), even) << kernel->name << ' ' << level;
+                }
+                ASSERT_EQ(code_of(*kernel, sum - 2, 2.0 * level, true), code) << kernel->name << ' ' << level;
+                ASSERT_EQ(code_of(*kernel, sum + 2, 2.0 * level, true), code + 1) << kernel->name << ' ' << level;
+            }
+        }
+    }
+}
+
 TEST(Kernels, NoiseFollowsItsFormula) {
     Shape shape;
     shape.cols = 6;
+    shape.wide = true;
     shape.noisy = true;
     const auto problem = make_problem(shape, 1);
     // One output per column and a converter that passes the sum on unchanged.

@@ -225,7 +225,10 @@ TEST(Chip, CalibrationBeatsTheWorstCaseRange) {
         a.adc.range = AdcOptions::Range::calibrated;
         const Mapping calibrated = map_network(network, a);
         const double worst = error(static_ranges(mapping), mapping);
-        const double best = error(calibrate_ranges(network, calibrated, input, 16), calibrated);
+        const auto read = [&](int64_t first, int64_t count) {
+            return std::vector<float>(input.begin() + first * 256, input.begin() + (first + count) * 256);
+        };
+        const double best = error(calibrate_ranges(network, calibrated, read, 16), calibrated);
         EXPECT_LT(best, 0.5 * worst) << to_string(encoding);
     }
 }

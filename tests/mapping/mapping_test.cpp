@@ -132,6 +132,62 @@ TEST(Mapping, WeightClippingNarrowsWhatIsStored) {
     EXPECT_EQ(layer.stored.slices.size(), 3U);
 }
 
+TEST(Mapping, NarrowWeightsUseTheWholeConductanceWindow) {
+    Architecture a;
+    a.cell.bits = 4;
+    a.cell.g_min = 1e-6;
+    for (const auto& [reach, levels] : {std::pair{1, 2}, {3, 4}, {7, 8}, {127, 16}}) {
+        const Mapping mapping = map_network(testing::fully_connected(64, 8, random_weights(64 * 8, reach)), a);
+        const Grid& grid = mapping.layers[0].grid;
+        EXPECT_EQ((grid.g_max - grid.g_min) / grid.level_step, levels - 1) << reach;
+        EXPECT_NEAR(grid.g_max * grid.siemens, a.cell.g_max, 1e-3 * a.cell.g_max) << reach;
+    }
+}
+
+TEST(Mapping, RefusesConvertersThatWouldNeedTooManyBits) {
+    MatVec op;
+    op.in_channels = 1024;
+    op.out_channels = 2;
+    op.codes = random_weights(2 * 1024, 32767);
+    op.weight = testing::codes(16, true);
+    const Network network = testing::one_layer(op, {1024}, {2}, testing::codes(16, false));
+    Architecture a = read_architecture("ideal");
+    a.array.rows = 1024;
+    a.cell.bits = 16;
+    a.input.bits_per_cycle = 8;
+    a.weights.encoding = WeightEncoding::offset;
+    EXPECT_THAT([&] { map_network(network, a); },
+                ::testing::ThrowsMessage<ConfigError>(::testing::AllOf(HasSubstr("layer"), HasSubstr("array.rows"))));
+    a.array.active_rows = 64;
+    EXPECT_LE(map_network(network, a).layers[0].lossless_bits, kMostConverterBits);
+}
+
+TEST(Mapping, LargestSumCountsTheLeakOfSingleColumns) {
+    Architecture a;
+    a.weights.encoding = WeightEncoding::offset;
+    a.cell.g_min = 5e-5;  // three level spacings
+    const Network network = layer_512();
+    EXPECT_EQ(map_network(network, a).layers[0].bounds.largest, 128 * (3 + 3));
+    a.weights.encoding = WeightEncoding::differential;  // pairs cancel it
+    EXPECT_EQ(map_network(network, a).layers[0].bounds.largest, 128 * 3);
+}
+
+TEST(Mapping, SignedOneBitInputsKeepTheBiasDigital) {
+    MatVec op;
+    op.in_channels = 8;
+    op.out_channels = 2;
+    op.codes = random_weights(16, 7);
+    op.weight = testing::codes(4, true);
+    op.bias_codes = {5, -300};
+    Architecture a;
+    a.input.signed_codes = InputOptions::SignedCodes::twos_complement;
+    a.input.binary_codes = InputOptions::BinaryCodes::zero_one;
+    a.bias.place = BiasOptions::Place::rows;
+    const Mapping mapping = map_network(testing::one_layer(op, {8}, {2}, testing::codes(1, true)), a);
+    EXPECT_THAT(mapping.layers[0].note, HasSubstr("digital"));
+    EXPECT_EQ(mapping.layers[0].digital_bias, (std::vector<int64_t>{5, -300}));
+}
+
 TEST(Mapping, RefusesANetworkWithoutIntegerLayers) {
     Network network = layer_512();
     network.values[1].quantizer.reset();

@@ -108,6 +108,24 @@ TEST(Adc, PercentileCoversItsShare) {
     EXPECT_NEAR(range.step * range.hi, 1000, 10);  // two sigma
 }
 
+TEST(Adc, PercentileCountsEverySumOnceWhateverItsSignificance) {
+    // Ninety-nine of a hundred sums are insignificant and lie within +-100; the rest count 4^7 times as much.
+    SumHistogram histogram;
+    histogram.low = -1000;
+    histogram.bins = 2001;
+    histogram.classes = 8;
+    histogram.count.assign(8 * 2001, 0);
+    for (int64_t l = -100; l <= 100; ++l) histogram.count[static_cast<size_t>(l + 1000)] = 99;
+    for (int64_t l : {-1000, 1000}) histogram.count[static_cast<size_t>(7 * 2001 + l + 1000)] = 100;
+    AdcOptions options;
+    options.range = AdcOptions::Range::calibrated;
+    options.calibration = AdcOptions::Calibration::percentile;
+    options.percentile = 98;
+    options.bits = 6;
+    const AdcRange range = calibrated_range(options, {-1000, 1000, 1000}, histogram);
+    EXPECT_NEAR(range.step * range.hi, 100, 2);
+}
+
 TEST(Adc, ConvertersShareTheirErrorsAndFollowTheirSpread) {
     AdcOptions options;
     options.bits = 8;
