@@ -106,7 +106,8 @@ Decimal read_decimal(const std::string& text) {
 int suffix_power(const OptionText& option, const std::string& suffix, const OptionUnit& unit) {
     if (suffix.empty()) return 0;
     const std::string micro = "\xC2\xB5";  // the micro sign
-    const std::string name = suffix.rfind(micro, 0) == 0 ? "u" + suffix.substr(micro.size()) : suffix;
+    std::string name = suffix;
+    if (name.rfind(micro, 0) == 0) name.replace(0, micro.size(), 1, 'u');
     std::string known;
     for (const auto& [accepted, power] : unit.suffixes) {
         if (accepted == name) return power;

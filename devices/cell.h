@@ -54,7 +54,7 @@ struct Grid {
 };
 
 /// Coarsest grid with g_max near 2^14 steps and the ceiling below 2^15; finer (g_max up to 2^22) where 2^bits levels
-/// or a small G_min need it. G_min is met to 0.1 % of itself or better.
+/// or a small G_min need it. G_min is met to 0.1 % of itself or better, below G_max / 10^6 to half a grid step.
 Grid choose_grid(const CellOptions& cell, int bits);
 
 /// What happened while writing cells.

@@ -50,7 +50,7 @@ Cells write_cells(const Writer& writer, const MappedLayer& layer, const ArrayPla
     return cells;
 }
 
-/// Read variances in units that put the largest at 15 bits.
+/// Read variances in units that put the largest at 15 bits: noise below 1/256 of the block's largest is left out.
 void fill_variance(const CellOptions& options, const Cells& cells, size_t first_row, kernels::Block& block) {
     constexpr double kLargest = 32767;
     std::vector<double> variance(block.g.size(), 0.0);
