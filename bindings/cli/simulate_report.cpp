@@ -171,6 +171,10 @@ Json options_json(const SimulationRun& run) {
             {"skip_ideal", !run.options.ideal_chip}};
 }
 
+std::string rate_text(double rate) {
+    return rate < 1000 ? fmt::format("{:.4g}", rate) : count_text(std::llround(rate));
+}
+
 }  // namespace
 
 std::string simulation_text(const SimulationRun& run, const SimulationResult& result) {
@@ -178,8 +182,9 @@ std::string simulation_text(const SimulationRun& run, const SimulationResult& re
         fmt::format("{} on {}", clean_line(run.model.network.name), clean_line(run.mapping.architecture.name));
     return styled(title, Style::bold) + "\n\n" + render(chain_table(result)) + "\n" + render(layer_table(result)) +
            "\n" + conditions_text(run, result) + cells_text(result) +
-           fmt::format("speed         {:.4g} images/s on the {} kernel with {} threads; {} in all\n",
-                       result.images_per_second, kernels::active().name, threads(), duration_text(result.seconds));
+           fmt::format("speed         {} images/s on the {} kernel with {} threads; {} in all\n",
+                       rate_text(result.images_per_second), kernels::active().name, threads(),
+                       duration_text(result.seconds));
 }
 
 Json simulation_json(const SimulationRun& run, const SimulationResult& result) {
