@@ -28,6 +28,7 @@ class OpenDataset final : public Dataset {
     const Shape& shape() const override { return data_.shape; }
     const std::vector<int32_t>& labels() const override { return data_.labels; }
     const std::string& spec() const override { return spec_; }
+    const std::vector<std::string>& files() const override { return data_.files; }
 
     void read(int64_t first, int64_t count, float* out) const override {
         assert(0 <= first && 0 <= count && first + count <= data_.size);
@@ -41,20 +42,9 @@ class OpenDataset final : public Dataset {
                                       spec_, first + (bad - out) / elements, *bad, (bad - out) % elements));
     }
 
-    std::string hash() const override {
-        std::call_once(hashed_, [this] {
-            Sha256 sum;
-            for (const std::string& file : data_.files) sum.update_file(file);
-            hash_ = to_hex(sum.finish());
-        });
-        return hash_;
-    }
-
  private:
     std::string spec_;
     OpenedData data_;
-    mutable std::once_flag hashed_;
-    mutable std::string hash_;
 };
 
 /// scheme:FIELD,FIELD

@@ -21,9 +21,9 @@ class Dataset {
     virtual const Shape& shape() const = 0;  // per sample, as stored: {1, 28, 28}, {3, 32, 32}, {64}
     /// Raw values of samples first .. first + count - 1 as float32, (count x elements). Thread safe.
     virtual void read(int64_t first, int64_t count, float* out) const = 0;
-    virtual const std::vector<int32_t>& labels() const = 0;  // (size), >= 0; empty where the data carry none
-    virtual std::string hash() const = 0;         // SHA-256 over the source files' bytes, one after the other
-    virtual const std::string& spec() const = 0;  // as the user wrote it
+    virtual const std::vector<int32_t>& labels() const = 0;     // (size), >= 0; empty where the data carry none
+    virtual const std::vector<std::string>& files() const = 0;  // that the samples and labels were read from
+    virtual const std::string& spec() const = 0;                // as the user wrote it
 };
 
 /// Opens `spec`:

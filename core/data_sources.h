@@ -24,7 +24,7 @@ struct OpenedData {
     int64_t size = 0;             // samples, >= 1
     std::vector<int32_t> labels;  // (size) or empty
     std::unique_ptr<SampleSource> samples;
-    std::vector<std::string> files;  // in the order in which they are hashed
+    std::vector<std::string> files;  // in the order of the data specification
 };
 
 OpenedData open_h5(const std::string& file);

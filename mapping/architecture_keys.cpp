@@ -138,7 +138,8 @@ OptionFields<A> coding_keys() {
                         "signed inputs: shifted to unsigned and corrected digitally, or the sign bit in a cycle of its "
                         "own"),
         choice_field<A>("input.binary_codes", input(&I::binary_codes), kBinaryCodes,
-                        "-1/+1 inputs: opposite voltages, or 0 and 1 with a digital correction"),
+                        "inputs of -1, 0, +1: opposite voltages in one cycle, or -1/+1 as 0 and 1 with a digital "
+                        "correction"),
         choice_field<A>("weights.encoding", weights(&W::encoding), kEncodings, "how a signed weight becomes cells"),
         choice_field<A>("weights.fallback", weights(&W::fallback), fallbacks(),
                         "encoding of layers that weights.encoding cannot hold; none: refuse them")

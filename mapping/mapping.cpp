@@ -26,7 +26,7 @@ int32_t zero_point_of(const Quantizer& weight, int64_t channel) {
 }
 
 /// q_w - z_w, clipped to `clip` times the largest magnitude.
-std::vector<int32_t> effective_weights(const MatVec& op, double clip) {
+std::vector<int32_t> effective_weights(const MatVec& op, double clip, const std::string& name) {
     std::vector<int32_t> weights(op.codes.size());
     const auto per_channel = static_cast<int64_t>(op.codes.size()) / op.out_channels;
     int32_t largest = 0;
@@ -35,6 +35,11 @@ std::vector<int32_t> effective_weights(const MatVec& op, double clip) {
         largest = std::max(largest, std::abs(weights[i]));
     }
     const auto limit = static_cast<int32_t>(std::floor(clip * largest + 0.5));
+    if (limit == 0 && largest > 0)
+        throw ConfigError(
+            fmt::format("weights.clip = {} leaves no weights in layer {}, whose largest is {}; a clip of {} "
+                        "or more keeps some",
+                        clip, name, largest, 0.5 / largest));
     for (int32_t& w : weights) w = std::clamp(w, -limit, limit);
     return weights;
 }
@@ -64,7 +69,7 @@ MappedLayer plan_layer(const Network& network, int index, const Architecture& ar
     layer.rows = op.rows();
     layer.cols = op.out_channels / op.groups;
     layer.positions = output_positions(network, node);
-    layer.weights = effective_weights(op, architecture.weights.clip);
+    layer.weights = effective_weights(op, architecture.weights.clip, node.name);
     layer.weight_sums = sums_of_rows(layer.weights, layer.rows);
     layer.digital_bias = op.bias_codes;
     layer.stored =

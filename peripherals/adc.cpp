@@ -68,7 +68,7 @@ AdcRange static_range(const AdcOptions& options, const SumBounds& bounds) {
     } else {
         range = covering_range(bounds, std::max(full_scale, 1e-9), options.bits);
     }
-    range.policy = fixed ? "fixed" : "lossless";
+    range.policy = fixed ? "fixed" : range.lossless ? "lossless" : "worst case";
     return range;
 }
 

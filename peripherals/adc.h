@@ -34,7 +34,7 @@ struct AdcRange {
     bool lossless = true;  // step = one level and every sum inside lo .. hi
     bool one_bit = false;  // sense amplifier: the sum counts as threshold + step or threshold - step
     double threshold = 0;  // levels
-    std::string policy;    // "lossless", "fixed", "calibrated (mse)", ...
+    std::string policy;    // "lossless", "worst case" (too few bits for lossless), "fixed", "calibrated (mse)", ...
     bool operator==(const AdcRange&) const = default;
 };
 

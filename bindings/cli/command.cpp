@@ -35,7 +35,7 @@ std::string program_help() {
            "  bitline inspect model.onnx\n"
            "  bitline map model.onnx --arch default\n"
            "  bitline simulate model.onnx --arch default --data test.h5 --trials 10 --json result.json\n"
-           "\nExit codes: 0 done, 1 the run failed, 2 the input was wrong, 130 interrupted.\n";
+           "\nExit codes: 0 done, 1 the run failed or was interrupted, 2 the input was wrong.\n";
 }
 
 std::vector<std::string> option_names(const CLI::App& app) {

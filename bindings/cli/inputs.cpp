@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <set>
 
 #include "bindings/cli/command.h"
 #include "bindings/cli/terminal.h"
@@ -93,6 +94,15 @@ void require_output(const std::string& option, const std::string& path, const st
         }
     }
     require_writable(path);
+}
+
+void require_distinct(const std::vector<std::string>& outputs) {
+    std::set<std::filesystem::path> seen;
+    for (const std::string& output : outputs) {
+        std::error_code ignored;
+        if (!seen.insert(std::filesystem::weakly_canonical(std::filesystem::absolute(output), ignored)).second)
+            throw ConfigError(fmt::format("two results would be written to {}; name two files", printable(output)));
+    }
 }
 
 std::vector<std::string> files_of(const std::string& data_spec) {

@@ -46,6 +46,9 @@ ChosenPreprocess choose_preprocess(const std::optional<std::string>& given, cons
 /// Checks before long work starts: the path can be written and is none of the inputs.
 void require_output(const std::string& option, const std::string& path, const std::vector<std::string>& inputs);
 
+/// Throws ConfigError where two results would go to one file.
+void require_distinct(const std::vector<std::string>& outputs);
+
 /// Files named by a data spec.
 std::vector<std::string> files_of(const std::string& data_spec);
 

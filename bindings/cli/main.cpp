@@ -1,5 +1,5 @@
 // The one place where errors become messages and exit codes:
-// 0 done, 1 the run failed, 2 the user's input was wrong, 130 interrupted.
+// 0 done, 1 the run failed or was interrupted, 2 the user's input was wrong.
 
 #include <unistd.h>
 
@@ -16,7 +16,7 @@
 
 namespace {
 
-constexpr int kDone = 0, kRunFailed = 1, kWrongInput = 2, kInterrupted = 130;
+constexpr int kDone = 0, kRunFailed = 1, kWrongInput = 2;
 
 volatile std::sig_atomic_t interrupts = 0;
 
@@ -26,7 +26,7 @@ extern "C" void on_interrupt(int) {
     bitline::request_interrupt();
     if (interrupts > 1) {
         bitline::remove_temporary_files();
-        _exit(kInterrupted);
+        _exit(kRunFailed);
     }
 }
 
@@ -58,7 +58,7 @@ int run(const std::vector<std::string>& arguments) {
         return kDone;
     } catch (const Interrupted&) {
         cli::report_error("interrupted");
-        return kInterrupted;
+        return kRunFailed;
     } catch (const cli::OutputClosed&) {
         std::signal(SIGPIPE, SIG_DFL);
         std::raise(SIGPIPE);

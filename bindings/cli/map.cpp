@@ -82,7 +82,7 @@ std::string chip_text(const Mapping& mapping) {
     if (mapping.cores > 0) text += fmt::format(" (cores: {}", count_text(mapping.cores));
     if (mapping.tiles > 0) text += fmt::format(", tiles: {}", count_text(mapping.tiles));
     text += mapping.cores > 0 ? ")\n" : "\n";
-    if (mapping.reloads > 1) {
+    if (mapping.reloads > 1 && mapping.architecture.cell.reprogrammable) {
         text += fmt::format("reloads    the chip is filled {} times per pass over the network\n",
                             count_text(mapping.reloads));
     }
@@ -154,7 +154,9 @@ Json report_json(const Arguments& arguments, const Model& model, const Mapping& 
 void check_outputs(const Arguments& arguments) {
     const std::vector<std::string> inputs{*arguments.model, *arguments.architecture};
     if (arguments.output) require_output("-o", *arguments.output, inputs);
-    if (arguments.json && *arguments.json != kStandardOutput) require_output("--json", *arguments.json, inputs);
+    if (!arguments.json || *arguments.json == kStandardOutput) return;
+    require_output("--json", *arguments.json, inputs);
+    if (arguments.output) require_distinct({*arguments.output, *arguments.json});
 }
 
 void map(const Arguments& arguments) {
@@ -167,7 +169,7 @@ void map(const Arguments& arguments) {
     const std::string misfit = architecture.cell.reprogrammable ? "" : describe_misfit(mapping);
     if (arguments.json) write_json(report_json(arguments, model, mapping, misfit), *arguments.json);
     if (arguments.json != kStandardOutput) print(report(model, mapping));
-    if (!misfit.empty()) throw RunError("the network does not fit the chip: " + misfit);
+    if (!misfit.empty()) throw ConfigError("the network does not fit the chip: " + misfit);
     if (arguments.output) write_mapping(mapping, *arguments.output);
 }
 
@@ -179,7 +181,7 @@ Command make_map(const CommandEntry& entry) {
                     "Examples:\n"
                     "  bitline map model.onnx --arch default\n"
                     "  bitline map model.onnx --arch isaac --set array.rows=256 --set cell.bits=1 -o mapping.h5\n"
-                    "A network that does not fit the chip is shown, and the exit code is 1.\n");
+                    "A network that does not fit the chip is shown, and the exit code is 2.\n");
     auto a = std::make_shared<Arguments>();
     command.required = {
         add_text(command, "MODEL", a->model, "", "quantized network: .onnx or Bitline's .h5"),

@@ -62,14 +62,20 @@ void check_outputs(const Arguments& arguments, const CountedData& calibration) {
         }
         require_output("-o", output, inputs);
     }
+    require_distinct(arguments.outputs);
 }
+
+// See core/onnx/writer.cpp.
+constexpr const char* kOnnxRuntimeNote =
+    "note           ONNX Runtime gives the same results with graph optimizations off (ORT_DISABLE_ALL); with them\n"
+    "               on, processors without VNNI add products in 16 bits that saturate\n";
 
 Table layer_table(const NetworkSummary& summary) {
     Table table;
     table.columns = {{"layer", Align::left, true}, {"kind", Align::left}, {"weights"}, {"w bit"}, {"in bit"}};
     for (const NodeSummary& node : summary.nodes) {
         if (!node.mapped) continue;
-        table.rows.push_back({node.name, node.kind, count_text(node.parameters.count),
+        table.rows.push_back({node.name, short_kind(node.kind), count_text(node.parameters.count),
                               fmt::format("{}", node.weight_bits.value_or(0)),
                               fmt::format("{}", node.input_bits.value_or(0))});
     }
@@ -95,6 +101,7 @@ void quantize(const Arguments& arguments) {
     text += fmt::format("preprocess     {} ({})\n", to_string(chosen.preprocess), chosen.origin);
     text += fmt::format("average bits   {:.3f} per parameter\n", summary.average_bits());
     for (const std::string& output : arguments.outputs) text += fmt::format("written        {}\n", clean_line(output));
+    if (std::any_of(arguments.outputs.begin(), arguments.outputs.end(), is_onnx)) text += kOnnxRuntimeNote;
     print(text);
 }
 

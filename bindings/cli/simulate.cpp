@@ -64,8 +64,15 @@ void require_labels(const Dataset& data) {
                                   printable(data.spec())));
 }
 
-void open_calibration(const Arguments& arguments, SimulationRun& run) {
-    if (!arguments.calibration) return;
+/// Without --calibration the data's first samples serve, however few of them --limit leaves to be simulated.
+void open_calibration(const Arguments& arguments, const Architecture& architecture, SimulationRun& run) {
+    const bool calibrates = architecture.adc.range == AdcOptions::Range::calibrated;
+    if (!arguments.calibration) {
+        if (!calibrates || !run.limit || *run.limit >= run.options.calibration_samples) return;
+        run.calibration = open_dataset(*arguments.data);
+        require_fit(*run.calibration, run.model.network);
+        return;
+    }
     const CountedData counted = parse_counted_data("--calibration", *arguments.calibration);
     if (counted.samples) run.options.calibration_samples = *counted.samples;
     run.calibration = open_dataset(counted.spec, counted.samples);
@@ -88,7 +95,7 @@ SimulationRun prepare(const Arguments& arguments) {
     run.data = open_dataset(*arguments.data, run.limit);
     require_fit(*run.data, run.model.network);
     require_labels(*run.data);
-    open_calibration(arguments, run);
+    open_calibration(arguments, architecture, run);
     if (arguments.real) {
         run.real = read_model(*arguments.real);
         require_fit(*run.data, run.real->network);

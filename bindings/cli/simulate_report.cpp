@@ -7,6 +7,7 @@
 #include "bindings/cli/terminal.h"
 #include "core/kernels/kernels.h"
 #include "core/parallel.h"
+#include "core/sha256.h"
 #include "core/version.h"
 
 namespace bitline::cli {
@@ -21,9 +22,10 @@ std::vector<std::string> chain_row(const std::string& name, double accuracy, std
     return {name, percent_text(accuracy), before ? points_text(accuracy - *before) : "", note};
 }
 
-std::string ideal_note(const SimulationResult& result) {
+std::string ideal_note(const SimulationResult& result, bool clips) {
     if (result.ideal_unequal == 0) return fmt::format("equal in all {} samples", count_text(result.samples));
-    return fmt::format("differs in {} of {} samples", count_text(result.ideal_unequal), count_text(result.samples));
+    return fmt::format("differs in {} of {} samples{}", count_text(result.ideal_unequal), count_text(result.samples),
+                       clips ? ": weights.clip changed the weights" : "");
 }
 
 std::string chip_note(const SimulationResult& result) {
@@ -35,22 +37,22 @@ std::string chip_note(const SimulationResult& result) {
     return text + fmt::format("agreement {}", percent_text(result.agreement));
 }
 
-Table chain_table(const SimulationResult& result) {
+Table chain_table(const SimulationResult& result, bool clips) {
     Table table;
     table.columns = {{"network", Align::left}, {"accuracy"}, {"points"}, {"", Align::left}};
     if (result.float_accuracy) table.rows.push_back(chain_row("float", *result.float_accuracy, std::nullopt, ""));
     table.rows.push_back(chain_row("quantized", result.software_accuracy, result.float_accuracy, ""));
     const double software = result.software_accuracy;
     if (result.ideal_accuracy) {
-        table.rows.push_back(chain_row("ideal chip", *result.ideal_accuracy, software, ideal_note(result)));
+        table.rows.push_back(chain_row("ideal chip", *result.ideal_accuracy, software, ideal_note(result, clips)));
     }
     table.rows.push_back(chain_row("real chip", result.accuracy_mean, software, chip_note(result)));
     return table;
 }
 
 std::string range_text(const AdcRange& adc) {
-    if (adc.one_bit) return fmt::format("sign of sum - {:.4g}", adc.threshold);
-    return fmt::format("{:.5g} .. {:.5g}", adc.lo * adc.step, adc.hi * adc.step);
+    if (adc.one_bit) return adc.threshold == 0 ? "sign" : fmt::format("sign of sum - {:.4g}", adc.threshold);
+    return fmt::format("{:.8g} .. {:.8g}", adc.lo * adc.step, adc.hi * adc.step);
 }
 
 Table layer_table(const SimulationResult& result) {
@@ -74,7 +76,7 @@ std::string cells_text(const SimulationResult& result) {
     for (const TrialResult& trial : result.trials) sum += trial.programming;
     const double cells = std::max<double>(1, static_cast<double>(sum.cells));
     return fmt::format(
-        "cells         {} per chip; stuck low {:.3f} %, stuck high {:.3f} %, written into a limit {:.3f} %\n",
+        "cells         {} per chip; stuck {:.2f} % low, {:.2f} % high; clipped at 0 or the ceiling {:.2f} %\n",
         count_text(result.trials[0].programming.cells), 100 * static_cast<double>(sum.stuck_low) / cells,
         100 * static_cast<double>(sum.stuck_high) / cells, 100 * static_cast<double>(sum.clipped) / cells);
 }
@@ -134,14 +136,20 @@ Json trials_json(const SimulationResult& result) {
     return trials;
 }
 
-Json data_json(const SimulationRun& run, const SimulationResult& result) {
-    return {{"spec", run.data->spec()}, {"sha256", run.data->hash()}, {"samples", result.samples}};
+Json data_json(const Dataset& data, int64_t samples) {
+    Json files = Json::array();
+    for (const std::string& path : data.files()) {
+        Sha256 sum;
+        sum.update_file(path);
+        files.push_back({{"path", path}, {"sha256", to_hex(sum.finish())}});
+    }
+    return {{"spec", data.spec()}, {"files", files}, {"samples", samples}};
 }
 
 Json calibration_json(const SimulationRun& run, const SimulationResult& result) {
     if (result.calibration.empty()) return nullptr;
     const Dataset& source = run.calibration ? *run.calibration : *run.data;
-    return {{"spec", result.calibration}, {"sha256", source.hash()}, {"samples", result.calibration_samples}};
+    return data_json(source, result.calibration_samples);
 }
 
 Json float_json(const SimulationRun& run, const SimulationResult& result) {
@@ -171,6 +179,18 @@ Json options_json(const SimulationRun& run) {
             {"skip_ideal", !run.options.ideal_chip}};
 }
 
+/// Layers whose output is mostly error deserve a hint: the figures are real, and a first user takes them for a fault.
+std::string overwhelmed_text(const SimulationResult& result) {
+    std::string names;
+    for (const LayerResult& layer : result.layers)
+        if (layer.sqnr_db && *layer.sqnr_db < 0) names += (names.empty() ? "" : ", ") + clean_line(layer.name);
+    if (names.empty()) return {};
+    return wrap(fmt::format("note          below 0 dB errors outweigh the signal: {}. Inputs with a zero point drive "
+                            "every cell's error; fewer, larger levels or better cells help.",
+                            names),
+                100, 0);
+}
+
 std::string rate_text(double rate) {
     return rate < 1000 ? fmt::format("{:.4g}", rate) : count_text(std::llround(rate));
 }
@@ -180,8 +200,9 @@ std::string rate_text(double rate) {
 std::string simulation_text(const SimulationRun& run, const SimulationResult& result) {
     const std::string title =
         fmt::format("{} on {}", clean_line(run.model.network.name), clean_line(run.mapping.architecture.name));
-    return styled(title, Style::bold) + "\n\n" + render(chain_table(result)) + "\n" + render(layer_table(result)) +
-           "\n" + conditions_text(run, result) + cells_text(result) +
+    return styled(title, Style::bold) + "\n\n" +
+           render(chain_table(result, run.mapping.architecture.weights.clip < 1)) + "\n" + render(layer_table(result)) +
+           "\n" + conditions_text(run, result) + cells_text(result) + overwhelmed_text(result) +
            fmt::format("speed         {} images/s on the {} kernel with {} threads; {} in all\n",
                        rate_text(result.images_per_second), kernels::active().name, threads(),
                        duration_text(result.seconds));
@@ -194,7 +215,7 @@ Json simulation_json(const SimulationRun& run, const SimulationResult& result) {
             {"threads", threads()},
             {"model", to_json(run.model)},
             {"architecture", to_json(run.mapping.architecture, run.architecture_source, run.settings)},
-            {"data", data_json(run, result)},
+            {"data", data_json(*run.data, result.samples)},
             {"calibration", calibration_json(run, result)},
             {"preprocess", to_string(run.preprocess.preprocess)},
             {"options", options_json(run)},

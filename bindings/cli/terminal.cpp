@@ -249,7 +249,8 @@ std::string wrap(const std::string& text, int width, int indent) {
 std::string count_text(int64_t count) {
     std::string digits = fmt::format("{}", count);
     const int first = count < 0 ? 1 : 0;
-    for (int at = static_cast<int>(digits.size()) - 3; at > first; at -= 3) digits.insert(static_cast<size_t>(at), 1, ',');
+    for (int at = static_cast<int>(digits.size()) - 3; at > first; at -= 3)
+        digits.insert(static_cast<size_t>(at), 1, ',');
     return digits;
 }
 

@@ -137,6 +137,8 @@ void import_with_constant(Importer& state, const NodeView& node, int constant_in
     if (data.integer() != is_integer(constant.type) && kind != Arithmetic::Kind::power)
         node.fail("'{}' and its other operand have different types", constant.name);
     if (data.integer() && kind == Arithmetic::Kind::divide) node.fail("divides whole numbers");
+    if (kind == Arithmetic::Kind::divide && std::count(constant.real.begin(), constant.real.end(), 0.0F) > 0)
+        node.fail("divides by '{}', which holds a zero", constant.name);
     const Arithmetic op{kind, sample_constant(node, constant, data.shape, value_of(state, data).shape)};
     spend(state, node, op.constant.size());
     if (change_scale(state, node, data, op) || add_as_bias(state, node, data, constant, op)) return;

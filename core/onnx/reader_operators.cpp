@@ -1,7 +1,5 @@
 #include "core/onnx/reader_operators.h"
 
-#include <fmt/ranges.h>
-
 #include <map>
 #include <set>
 
@@ -78,8 +76,8 @@ bool has_domain(const NodeView& node, bool qonnx) {
 
 [[noreturn]] void refuse(const NodeView& node) {
     const std::string& domain = node.proto().domain();
-    node.fail("operator {}{} is not read here; those that are read: {}", domain.empty() ? "" : domain + ":",
-              node.type(), fmt::join(onnx_operators(), ", "));
+    node.fail("operator {}{} is not read here; `bitline list operators` names those that are",
+              domain.empty() ? "" : domain + ":", node.type());
 }
 
 bool all_inputs_constant(const Importer& state, const NodeView& node) {

@@ -310,5 +310,11 @@ def negative_variance():
 
 
 @model
+def division_by_zero():
+    node = helper.make_node("Div", ["x", "halves"], ["y"], name="halve")
+    return pack([node], [tensor("halves", [0])], output=("N", 1, 8, 8))
+
+
+@model
 def no_nodes():
     return onnx.ModelProto(ir_version=8).SerializeToString()

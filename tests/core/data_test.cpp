@@ -103,8 +103,7 @@ TEST(IdxData, PackedFilesGiveTheSame) {
         const auto data = open_dataset(spec);
         EXPECT_EQ(read_all(*data), read_all(*plain)) << name;
         EXPECT_EQ(data->labels(), plain->labels());
-        const std::string sources = content + gzip(labels);
-        EXPECT_EQ(data->hash(), sha256_bytes(sources.data(), sources.size()));
+        EXPECT_THAT(data->files(), ElementsAre((folder.path() / name).string(), (folder.path() / "y.gz").string()));
         EXPECT_EQ(data->spec(), spec);
     }
 }
@@ -185,8 +184,7 @@ TEST(Cifar10Data, ReadsAcrossFiles) {
             }
         }
     }
-    const std::string sources = bytes_of(a) + bytes_of(b) + bytes_of(c);
-    EXPECT_EQ(data->hash(), sha256_bytes(sources.data(), sources.size()));
+    EXPECT_THAT(data->files(), ElementsAre(a, b, c));
 }
 
 TEST(Cifar10Data, DamageIsNamed) {
@@ -367,7 +365,7 @@ TEST(H5Data, ReadsOursAndOthers) {
         EXPECT_THAT(data->labels(), ElementsAre(0, 1, 2, 3));
         EXPECT_EQ(data->spec(), spec);
     }
-    EXPECT_EQ(open_dataset(ours)->hash(), sha256_file(ours));
+    EXPECT_THAT(open_dataset(ours)->files(), ElementsAre(ours));
 }
 
 TEST(H5Data, MistakesAreNamed) {
@@ -405,7 +403,6 @@ TEST(Data, LimitUsesTheFirstSamplesAndNoMoreThanThereAre) {
     EXPECT_EQ(data->size(), 3);
     EXPECT_THAT(data->labels(), ElementsAre(0, 1, 2));
     EXPECT_EQ(read_all(*data), counting<float>(6));
-    EXPECT_EQ(data->hash(), open_dataset(spec)->hash());  // of the files, not of the part
     EXPECT_EQ(open_dataset(spec, 4)->size(), 4);
     EXPECT_THAT([&] { open_dataset(spec, 5); }, config_error("exceeds the 4 samples"));
     EXPECT_THAT([&] { open_dataset(spec, 0); }, config_error("violates 1 <= limit"));
@@ -449,7 +446,6 @@ TEST(Data, ThreadsReadTheSame) {
                 data->read(i, 1, row.data());
                 wrong[t] += !std::equal(row.begin(), row.end(), expected.begin() + i * 1200);
             }
-            wrong[t] += data->hash() != open_dataset(data->spec())->hash();
         });
     }
     for (std::thread& thread : threads) thread.join();

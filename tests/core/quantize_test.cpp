@@ -38,7 +38,7 @@ class MemoryDataset : public Dataset {
         std::copy_n(x_.begin() + first * elements, count * elements, out);
     }
     const std::vector<int32_t>& labels() const override { return labels_; }
-    std::string hash() const override { return "memory"; }
+    const std::vector<std::string>& files() const override { return files_; }
     const std::string& spec() const override { return spec_; }
     std::vector<float> x() const { return x_; }
 
@@ -47,6 +47,7 @@ class MemoryDataset : public Dataset {
     std::vector<float> x_;
     std::vector<int32_t> labels_;
     std::string spec_ = "memory";
+    std::vector<std::string> files_;
 };
 
 MatVec layer(int64_t in, int64_t out, int64_t kernel) {

@@ -24,7 +24,7 @@ class ListedData : public Dataset {
         std::copy_n(x_.begin() + first * size, count * size, out);
     }
     const std::vector<int32_t>& labels() const override { return y_; }
-    std::string hash() const override { return "none"; }
+    const std::vector<std::string>& files() const override { return files_; }
     const std::string& spec() const override { return spec_; }
 
  private:
@@ -32,6 +32,7 @@ class ListedData : public Dataset {
     std::vector<float> x_;
     std::vector<int32_t> y_;
     std::string spec_ = "listed";
+    std::vector<std::string> files_;
 };
 
 constexpr int kIn = 64, kOut = 10, kSamples = 300;
