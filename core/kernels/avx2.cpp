@@ -7,13 +7,12 @@
 #include <string.h>
 
 #include "core/kernels/avx2_random.h"
+#include "core/kernels/avx2_tables.h"
 
 namespace bitline::kernels::avx2 {
 
 namespace {
 
-__m256i load(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
-void store(void* to, __m256i value) { _mm256_storeu_si256(static_cast<__m256i*>(to), value); }
 __m256i load_four(const int32_t* from) {
     return _mm256_cvtepi32_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 }
@@ -288,6 +287,7 @@ void read_out(const Output& output, int first_col, int cols, const Totals& total
 struct Conversion {
     const Strips& strips;
     const Digits& digits;
+    const Tables& tables;
     const Converters& converters;
     const Output& output;
     const NoiseSource& noise;
@@ -295,16 +295,46 @@ struct Conversion {
     uint32_t counters_per_cycle;
 };
 
-void group_sums(const Strips& strips, const Digits&, int tile, const Group& group, Tile<int32_t>& out) {
-    sums_32(strips, tile, group, out);
+/// S of a group: `first` is its first digit row, counted from the first one of the pass.
+void group_sums(const Strips& strips, const Digits&, const Tables& tables, int tile, const Group& group, int64_t first,
+                Tile<int32_t>& out) {
+    if (!tables.on) return sums_32(strips, tile, group, out);
+    memcpy(&out, tables.sums + first * kTile, sizeof out);
 }
 
-void group_sums(const Strips& strips, const Digits& digits, int tile, const Group& group, Tile<double>& out) {
+void group_sums(const Strips& strips, const Digits& digits, const Tables&, int tile, const Group& group, int64_t,
+                Tile<double>& out) {
     if (!digits.sums_fit_32) return sums_64(strips, digits, tile, group, out);
     Tile<int32_t> narrow;
     sums_32(strips, tile, group, narrow);
     for (int i = 0; i < kGroup; ++i) {
         for (int col = 0; col < kTile; ++col) out.at[i][col] = narrow.at[i][col];
+    }
+}
+
+void group_variances(const Conversion& all, int tile, const Group& group, int64_t first, int count, Tile<double>& out) {
+    if (!all.tables.on) return variances(all.strips, all.noise, tile, group, first, count, out);
+    const int32_t* from = all.tables.variances + first * kTile;
+    for (int i = 0; i < kGroup; ++i) {
+        for (int col = 0; col < kTile; col += 4) {
+            const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i * kTile + col));
+            _mm256_store_pd(&out.at[i][col], _mm256_cvtepi32_pd(four));
+        }
+    }
+}
+
+/// Sums, and variances where there is noise, of all digit rows of a pass in one tile.
+void fill_tables(const Strips& strips, const Tables& tables, int tile, int64_t digit_rows, bool noisy) {
+    table_sums(conductance_strip(strips, tile, 0), strips.strip_size, strips.limbs, digit_rows, tables, tables.sums);
+    if (!noisy) return;
+    const int16_t* variance = strips.variance + size_t(tile) * strips.strip_size;
+    table_sums(variance, strips.strip_size, 1, digit_rows, tables, tables.variances);
+}
+
+void index_pass(const Digits& digits, int rows, int first, int64_t digit_rows, const Tables& tables) {
+    const int16_t* from = digits.digits + int64_t(first) * digits.cycles * rows;
+    for (int64_t row = 0; row < digit_rows; ++row) {
+        index_row(from + row * rows, rows, tables.groups, tables.index + row * tables.groups);
     }
 }
 
@@ -319,15 +349,16 @@ int64_t convert_tile(const Conversion& all, int tile, int first, int last) {
     Totals totals;
     totals.clear();
     int64_t clipped = 0;
+    if (all.tables.on) fill_tables(all.strips, all.tables, tile, digit_rows, all.noise.on);
     for (int64_t done = 0; done < digit_rows; done += kGroup) {
         const int count = digit_rows - done < kGroup ? int(digit_rows - done) : kGroup;
         const Group group(digits + done * rows, rows, count);
         Tile<Number> sums;
-        group_sums(all.strips, all.digits, tile, group, sums);
+        group_sums(all.strips, all.digits, all.tables, tile, group, done, sums);
         if (all.noise.on) {
             Tile<double> variance;
             Tile<float> z;
-            variances(all.strips, all.noise, tile, group, done, count, variance);
+            group_variances(all, tile, group, done, count, variance);
             draw(all.noise, all.keys, all.counters_per_cycle, cycles, tile, place, count, z);
             add_noise(all.noise, count, variance, z, sums);
         }
@@ -351,7 +382,8 @@ void write_tile(const Strips& strips, const Digits& digits, int tile, int first,
     for (int64_t row = int64_t(first) * digits.cycles; row < end; row += kGroup) {
         const int count = end - row < kGroup ? int(end - row) : kGroup;
         Tile<Number> tile_sums;
-        group_sums(strips, digits, tile, Group(digits.digits + row * strips.rows, strips.rows, count), tile_sums);
+        const Group group(digits.digits + row * strips.rows, strips.rows, count);
+        group_sums(strips, digits, {}, tile, group, row, tile_sums);
         for (int i = 0; i < count; ++i) {
             int64_t* to = out + (row + i) * strips.cols + col;
             for (int c = 0; c < cols; ++c) to[c] = int64_t(tile_sums.at[i][c]);
@@ -374,10 +406,16 @@ DigitRange digit_range(const int16_t* digits, size_t count) {
     return range;
 }
 
-int64_t convert(const Strips& strips, const Digits& digits, const Converters& converters, const Output& output,
-                const NoiseSource& noise) {
-    const Conversion all{
-        strips, digits, converters, output, noise, round_keys(noise.k0, noise.k1), (uint32_t(strips.cols) + 3) / 4};
+int64_t convert(const Strips& strips, const Digits& digits, const Tables& tables, const Converters& converters,
+                const Output& output, const NoiseSource& noise) {
+    const Conversion all{strips,
+                         digits,
+                         tables,
+                         converters,
+                         output,
+                         noise,
+                         round_keys(noise.k0, noise.k1),
+                         (uint32_t(strips.cols) + 3) / 4};
     int64_t clipped = 0;
     for (int first = 0, last = 0; first < digits.vectors; first = last) {
         last = last_of_pass(digits, first);
@@ -385,6 +423,7 @@ int64_t convert(const Strips& strips, const Digits& digits, const Converters& co
             const int64_t row_size = int64_t(digits.cycles) * strips.rows;
             square_digits(digits.digits + first * row_size, (last - first) * row_size, noise);
         }
+        if (tables.on) index_pass(digits, strips.rows, first, int64_t(last - first) * digits.cycles, tables);
         for (int tile = 0; tile < strips.tiles; ++tile) {
             clipped += converters.wide ? convert_tile<double>(all, tile, first, last)
                                        : convert_tile<int32_t>(all, tile, first, last);

@@ -199,6 +199,39 @@ avx2::NoiseSource noise_source(const Block& block, const Drive& drive, const Noi
     return source;
 }
 
+/// Tables serve digits of 0 and 1, enough of them to pay for their making. More rows could overflow sums of variances.
+bool worth_tables(const Block& block, const Converter& converter, const Drive& drive, avx2::DigitRange range) {
+    constexpr int kFewestDigitRows = 16, kMostRows = 65536;
+    return range.smallest >= 0 && range.largest <= 1 && !converter.wide && block.rows <= kMostRows &&
+           int64_t(drive.vectors) * drive.cycles >= kFewestDigitRows;
+}
+
+/// Scratch memory of the lookup tables.
+struct TableMemory {
+    std::vector<uint8_t> index;
+    std::vector<int32_t> numbers;
+
+    /// `digits` become passes as long as the tables are worth their making.
+    avx2::Tables view(const Block& block, const Drive& drive, bool noisy, avx2::Digits& digits) {
+        constexpr int kPassRows = 512;  // digit rows: indices and sums stay in the second-level cache
+        digits.vectors_per_pass = std::max(1, kPassRows / drive.cycles);
+        const int64_t vectors = std::min(digits.vectors, digits.vectors_per_pass);
+        const size_t rows = size_t(vectors * drive.cycles + avx2::kGroup - 1) / avx2::kGroup * avx2::kGroup;
+        avx2::Tables tables;
+        tables.on = true;
+        tables.groups = (block.rows + 4 * avx2::kTableRows - 1) / (4 * avx2::kTableRows) * 4;
+        index.resize(rows * tables.groups);
+        const size_t table = size_t(tables.groups) * avx2::kEntries * avx2::kHalf;
+        numbers.resize(table + rows * kTile * (noisy ? 2 : 1) + 8);
+        const size_t misaligned = reinterpret_cast<uintptr_t>(numbers.data()) % 32 / sizeof(int32_t);
+        tables.index = index.data();
+        tables.table = numbers.data() + (misaligned ? 8 - misaligned : 0);
+        tables.sums = tables.table + table;
+        if (noisy) tables.variances = tables.sums + rows * kTile;
+        return tables;
+    }
+};
+
 bool fits_32(int64_t value) { return value == int32_t(value); }
 
 int64_t convert(const Block& block, const Converter& converter, const Readout& readout, const Drive& drive,
@@ -209,16 +242,18 @@ int64_t convert(const Block& block, const Converter& converter, const Readout& r
     if (!vectorised) return scalar_convert(block, converter, readout, drive, noise, acc);
     const bool noisy = noise && !block.variance.empty();
     avx2::Digits digits = digits_of(block, drive);
-    avx2::DigitRange range;
-    if (noisy || converter.wide) range = range_of(block, drive);
+    const avx2::DigitRange range = range_of(block, drive);
     if (converter.wide) bound_sums(block, header, range, digits);
     std::vector<int16_t> scratch;
     avx2::NoiseSource source;
     if (noisy) source = noise_source(block, drive, *noise, range, digits, scratch);
+    thread_local TableMemory memory;
+    avx2::Tables tables;
+    if (worth_tables(block, converter, drive, range)) tables = memory.view(block, drive, noisy, digits);
     const PaddedConverters converters(block, converter);
     const avx2::Output output{readout.column_output.data(), readout.column_weight.data(), drive.cycle_weight,
                               readout.outputs, acc};
-    return avx2::convert(strips_of(block, header), digits, converters.view(converter), output, source);
+    return avx2::convert(strips_of(block, header), digits, tables, converters.view(converter), output, source);
 }
 
 void gaussians(StreamKey key, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, size_t n, float* out) {
