@@ -185,10 +185,13 @@ std::string overwhelmed_text(const SimulationResult& result) {
     for (const LayerResult& layer : result.layers)
         if (layer.sqnr_db && *layer.sqnr_db < 0) names += (names.empty() ? "" : ", ") + clean_line(layer.name);
     if (names.empty()) return {};
-    return wrap(fmt::format("note          below 0 dB errors outweigh the signal: {}. Inputs with a zero point drive "
-                            "every cell's error; fewer, larger levels or better cells help.",
-                            names),
-                100, 0);
+    const std::string title = "note          ";
+    std::string text =
+        wrap(fmt::format("below 0 dB, more error than signal: {}. An input zero point multiplies the error of "
+                         "every cell; better or fewer cells per column help.",
+                         names),
+             100, static_cast<int>(title.size()));
+    return text.replace(0, title.size(), title);
 }
 
 std::string rate_text(double rate) {

@@ -286,6 +286,19 @@ def test_exact_layers_have_no_sqnr(simulate):
     assert "exact" in text
 
 
+def test_loss_without_an_imperfect_part_is_explained(simulate):
+    result, text = simulate("--set", "weights.clip=0.5", arch="ideal")
+    assert result["ideal"]["unequal_samples"] > 0 and "weights.clip changed the weights" in text
+    assert "weights.clip" not in simulate(arch="ideal")[1]
+
+
+def test_layers_of_more_error_than_signal_are_named(simulate):
+    result, text = simulate("--set", "cell.programming_error.sigma=2", "--skip-ideal")
+    below = [layer["name"] for layer in result["layers"] if layer["sqnr_db"] < 0]
+    assert below and "below 0 dB" in text and all(name in text.split("below 0 dB")[1] for name in below)
+    assert "below 0 dB" not in simulate("--skip-ideal")[1]
+
+
 def test_same_seed_same_bits(simulate):
     first, _ = simulate("--trials", "2", "--seed", "7", "--threads", "1", *NOISY)
     assert first["threads"] == 1
