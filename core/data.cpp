@@ -6,12 +6,10 @@
 #include <cassert>
 #include <cmath>
 #include <filesystem>
-#include <mutex>
 
 #include "core/data_sources.h"
 #include "core/error.h"
 #include "core/options.h"
-#include "core/sha256.h"
 
 namespace bitline {
 

@@ -70,7 +70,6 @@ void open_calibration(const Arguments& arguments, const Architecture& architectu
     if (!arguments.calibration) {
         if (!calibrates || !run.limit || *run.limit >= run.options.calibration_samples) return;
         run.calibration = open_dataset(*arguments.data);
-        require_fit(*run.calibration, run.model.network);
         return;
     }
     const CountedData counted = parse_counted_data("--calibration", *arguments.calibration);

@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include "bindings/cli/terminal.h"
+#include "core/files.h"
 #include "core/kernels/kernels.h"
 #include "core/parallel.h"
-#include "core/sha256.h"
 #include "core/version.h"
 
 namespace bitline::cli {
@@ -138,11 +138,7 @@ Json trials_json(const SimulationResult& result) {
 
 Json data_json(const Dataset& data, int64_t samples) {
     Json files = Json::array();
-    for (const std::string& path : data.files()) {
-        Sha256 sum;
-        sum.update_file(path);
-        files.push_back({{"path", path}, {"sha256", to_hex(sum.finish())}});
-    }
+    for (const std::string& path : data.files()) files.push_back({{"path", path}, {"sha256", sha256_file(path)}});
     return {{"spec", data.spec()}, {"files", files}, {"samples", samples}};
 }
 

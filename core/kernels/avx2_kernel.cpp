@@ -155,7 +155,8 @@ struct PaddedConverters {
         offset64.assign(padded, converter.lo);
         std::copy_n(converter.inv_step.begin(), block.cols, step64.begin());
         std::copy_n(converter.offset.begin(), block.cols, offset64.begin());
-        for (double& offset : offset64) offset += anchor(converter);
+        const double anchored = anchor(converter);
+        for (double& offset : offset64) offset += anchored;
         step32.assign(step64.begin(), step64.end());
         offset32.assign(offset64.begin(), offset64.end());
     }

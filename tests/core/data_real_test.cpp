@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <numeric>
 
 #include "core/data.h"
+#include "support/shared_data.h"
 
 namespace bitline {
 namespace {
@@ -14,9 +14,7 @@ namespace {
 class RealData : public ::testing::Test {
  protected:
     void SetUp() override {
-        const char* given = std::getenv("BITLINE_SHARED_DATA");
-        const std::filesystem::path root = std::filesystem::path(__FILE__).parent_path() / "../..";
-        folder_ = given && *given ? given : (root / "../shared/data").lexically_normal().string();
+        folder_ = bitline::testing::shared_data().string();
         if (!std::filesystem::is_directory(folder_)) {
             GTEST_SKIP() << "no real data at " << folder_ << ": set BITLINE_SHARED_DATA";
         }

@@ -2,10 +2,10 @@
 
 #include <gmock/gmock.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "core/onnx_builder.h"
+#include "support/shared_data.h"
 
 namespace bitline::test {
 namespace {
@@ -33,16 +33,10 @@ const std::vector<Known> kModels = {
     {"vww_mobilenetv1_int8_qdq", {3, 96, 96}, {2}, 28, 28, 0, 208112},
 };
 
-std::filesystem::path model_path(const std::string& name) {
-    const char* folder = std::getenv("BITLINE_SHARED_DATA");
-    const auto beside = std::filesystem::path(__FILE__).parent_path() / "../../../shared/data";
-    return (folder != nullptr ? std::filesystem::path(folder) : beside) / "models" / (name + ".onnx");
-}
-
-class RealModels : public testing::TestWithParam<Known> {};
+class RealModels : public ::testing::TestWithParam<Known> {};
 
 TEST_P(RealModels, AreReadWhole) {
-    const auto path = model_path(GetParam().name);
+    const auto path = bitline::testing::shared_data() / "models" / (std::string(GetParam().name) + ".onnx");
     if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not here";
     const Network network = read_network(path.string());
     EXPECT_EQ(network.values[size_t(network.input)].shape, GetParam().input);
@@ -63,7 +57,7 @@ TEST_P(RealModels, AreReadWhole) {
     EXPECT_EQ(weights, GetParam().weights);
 }
 
-INSTANTIATE_TEST_SUITE_P(Onnx, RealModels, testing::ValuesIn(kModels), [](const auto& tested) {
+INSTANTIATE_TEST_SUITE_P(Onnx, RealModels, ::testing::ValuesIn(kModels), [](const auto& tested) {
     std::string name = tested.param.name;
     std::replace(name.begin(), name.end(), '-', '_');
     return name;
