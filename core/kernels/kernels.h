@@ -19,17 +19,20 @@ struct Block {
     std::vector<int32_t> g;         // (rows x cols), conductance in grid steps; negative where two cells are subtracted
     std::vector<int32_t> variance;  // (rows x cols), read-noise variance in `variance_unit`, 0 .. 32767; empty: none
     double variance_unit = 0;       // grid steps^2
+    bool one_bit_digits = false;    // driven by Drive::bits, else by Drive::digits
     std::vector<std::byte> packed;  // what `Kernel::pack` lays out for itself
+    bool has_tables = false;        // likewise: how
 };
 
-/// One converter per column: code = clip(round_half_even(t), lo, hi), t = (S * inv_step + (offset + anchor)) - anchor;
-/// product, sum and difference each rounded. The anchor lets the sum round t to a small binary fraction of a code, so
-/// that a sum S midway between two codes stays midway although inv_step is rounded. Narrow blocks (every |S| < 2^24,
-/// noise included, and |lo|, |hi| <= 4096) compute t in float32, with float32(inv_step) and float32(offset + anchor);
-/// others in double. `one_bit`: a sense amplifier, code = t >= 0 ? +1 : -1.
+/// One converter per column: code = clip(round_half_even(t), lo, hi), t = fma(S, inv_step, offset + anchor) - anchor;
+/// fused product and sum rounded once, then the difference. The anchor lets the sum round t to a small binary fraction
+/// of a code, so that a sum S midway between two codes stays midway although inv_step is rounded. Narrow blocks (every
+/// |S| < 2^24, and |lo|, |hi| <= 4096) compute t in float32, with float32(inv_step) and float32(offset + anchor); others
+/// in double. `one_bit`: a sense amplifier, code = t >= 0 ? +1 : -1.
 struct Converter {
-    std::vector<double> inv_step;  // (cols), codes per grid step
-    std::vector<double> offset;    // (cols), codes
+    std::vector<double> inv_step;   // (cols), codes per grid step
+    std::vector<double> offset;     // (cols), codes
+    std::vector<double> deviation;  // (cols), the converter's own noise, rms in grid steps; empty: none
     int32_t lo = 0, hi = 0;
     bool one_bit = false;
     bool wide = false;  // compute t in double
@@ -47,22 +50,38 @@ struct Readout {
     int outputs = 0;
 };
 
+/// Words of 64 bits that hold one bit per row.
+constexpr int words_of(int rows) { return (rows + 63) / 64; }
+
 /// Input digits of many vectors. A vector is one (sample, output position).
 struct Drive {
-    const int16_t* digits = nullptr;  // (vectors x cycles x rows), |digit| <= 255
+    const uint64_t* bits = nullptr;   // (vectors x cycles x words_of(rows)), row r is bit r % 64 of word r / 64; bits
+                                      // beyond the last row are 0. For blocks of one-bit digits; else null
+    const int16_t* digits = nullptr;  // (vectors x cycles x rows), |digit| <= 255. For all other blocks
     int vectors = 0, cycles = 0;
     const int64_t* cycle_weight = nullptr;  // (cycles), significance of each cycle's digit
     const uint32_t* sample = nullptr;       // (vectors), index in the data set; with noise only
     const uint32_t* position = nullptr;     // (vectors), output position; with noise only
 };
 
-/// Read noise, independent from cycle to cycle: S += round_half_even(sqrt(V * variance_unit) * z), where
-/// V = sum digit^2 * variance (exact integer), z = gaussian of lane c % 4 of Philox at counter
-/// (cycle * ceil(cols / 4) + c / 4, position, sample, block); product and square root in double.
+/// Noise, independent from cycle to cycle and from column to column. With z = noise_deviate of lane c % 4 of seven
+/// rounds of ARS at counter (cycle * ceil(cols / 4) + c / 4, position, sample, block) and V = sum digit^2 * variance
+/// (exact integer),
+///   d = noise_root(fma(float(V), float(variance_unit / s), float(deviation^2 / s))),  s = kNoiseVariance,
+/// and x = fma(d, z, S) stands in for S, in float32 where narrow, in double where wide (see core/kernels/noise.h).
 struct Noise {
     StreamKey key;
     uint32_t block = 0;  // index of this block in the chip
 };
+
+/// float(variance_unit / s) and float(deviation^2 / s) of one column, s = kNoiseVariance; zero where there is none.
+struct NoiseScale {
+    float unit = 0, own = 0;
+};
+NoiseScale noise_scale(const Block& block, const Converter& converter, int col);
+
+/// Whether cells or converters add noise at all.
+bool has_noise(const Block& block, const Converter& converter, const Noise* noise);
 
 struct Kernel {
     const char* name;
@@ -86,6 +105,9 @@ struct Kernel {
 
 /// Every kernel compiled in, best first; the last is `scalar`.
 const std::vector<const Kernel*>& all();
+
+/// The kernel of that name; null where none is compiled in.
+const Kernel* find(const std::string& name);
 
 /// The kernel in use: the best available one, or the one that BITLINE_KERNEL names. Chosen at first use. Throws
 /// ConfigError where that name is unknown or the machine lacks what it needs (the message says what is missing).

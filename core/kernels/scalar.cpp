@@ -3,21 +3,31 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/kernels/noise.h"
 #include "core/kernels/scalar.h"
 
 namespace bitline::kernels {
 
 namespace {
 
-const int16_t* digits_of(const Block& block, const Drive& drive, int vector, int cycle) {
-    return drive.digits + (int64_t(vector) * drive.cycles + cycle) * block.rows;
+/// The digits of one cycle of one vector.
+struct DigitRow {
+    const uint64_t* bits = nullptr;
+    const int16_t* digits = nullptr;
+    int64_t at(int row) const { return bits ? int64_t(bits[row / 64] >> (row % 64) & 1) : int64_t(digits[row]); }
+};
+
+DigitRow digits_of(const Block& block, const Drive& drive, int vector, int cycle) {
+    const int64_t at = int64_t(vector) * drive.cycles + cycle;
+    if (drive.bits) return {drive.bits + at * words_of(block.rows), nullptr};
+    return {nullptr, drive.digits + at * block.rows};
 }
 
 /// S of one cycle, out (cols).
-void column_sums(const Block& block, const int16_t* digits, int64_t* out) {
+void column_sums(const Block& block, const DigitRow& digits, int64_t* out) {
     std::fill_n(out, block.cols, 0);
     for (int row = 0; row < block.rows; ++row) {
-        const int64_t digit = digits[row];
+        const int64_t digit = digits.at(row);
         if (digit == 0) continue;
         const int32_t* g = block.g.data() + int64_t(row) * block.cols;
         for (int col = 0; col < block.cols; ++col) out[col] += digit * g[col];
@@ -25,26 +35,31 @@ void column_sums(const Block& block, const int16_t* digits, int64_t* out) {
 }
 
 /// V of one cycle, out (cols).
-void column_variances(const Block& block, const int16_t* digits, int64_t* out) {
+void column_variances(const Block& block, const DigitRow& digits, int64_t* out) {
     std::fill_n(out, block.cols, 0);
+    if (block.variance.empty()) return;
     for (int row = 0; row < block.rows; ++row) {
-        const int64_t square = int64_t(digits[row]) * digits[row];
+        const int64_t square = digits.at(row) * digits.at(row);
         if (square == 0) continue;
         const int32_t* variance = block.variance.data() + int64_t(row) * block.cols;
         for (int col = 0; col < block.cols; ++col) out[col] += square * variance[col];
     }
 }
 
-void add_noise(const Block& block, const Drive& drive, const Noise& noise, int vector, int cycle,
-               const int64_t* variances, int64_t* sums) {
+/// The noise of one column: its root mean square in grid steps times its deviate is d * z.
+struct Draw {
+    float d = 0;
+    int32_t z = 0;
+};
+
+Draw draw_noise(const Block& block, const Converter& converter, const Drive& drive, const Noise& noise, int vector,
+                int cycle, int col, int64_t variance) {
     const uint32_t groups = (uint32_t(block.cols) + 3) / 4;
-    for (int col = 0; col < block.cols; ++col) {
-        const Counter random = philox(
-            {uint32_t(cycle) * groups + uint32_t(col) / 4, drive.position[vector], drive.sample[vector], noise.block},
-            noise.key);
-        const double deviation = std::sqrt(double(variances[col]) * block.variance_unit);
-        sums[col] += int64_t(std::nearbyint(deviation * double(gaussian(random[col % 4]))));
-    }
+    const Counter random = ars(
+        {uint32_t(cycle) * groups + uint32_t(col) / 4, drive.position[vector], drive.sample[vector], noise.block},
+        {noise.key.k0, noise.key.k1, 0, 0}, kNoiseRounds);
+    const NoiseScale scale = noise_scale(block, converter, col);
+    return {noise_root(std::fma(float(variance), scale.unit, scale.own)), noise_deviate(random[col % 4])};
 }
 
 struct Code {
@@ -63,9 +78,9 @@ Code convert_one(Real t, const Converter& converter) {
 }
 
 template <class Real>
-Code convert_column(const Converter& converter, double anchor, int col, int64_t sum) {
-    const Real scaled = Real(sum) * Real(converter.inv_step[col]);
-    const Real anchored = scaled + Real(converter.offset[col] + anchor);
+Code convert_column(const Converter& converter, double anchor, int col, int64_t sum, Draw noise) {
+    const Real x = std::fma(Real(noise.d), Real(noise.z), Real(sum));
+    const Real anchored = std::fma(x, Real(converter.inv_step[col]), Real(converter.offset[col] + anchor));
     return convert_one(anchored - Real(anchor), converter);
 }
 
@@ -82,22 +97,21 @@ void scalar_sums(const Block& block, const Drive& drive, int64_t* out) {
 
 int64_t scalar_convert(const Block& block, const Converter& converter, const Readout& readout, const Drive& drive,
                        const Noise* noise, int64_t* acc) {
-    const bool noisy = noise && !block.variance.empty();
-    std::vector<int64_t> sums(block.cols), variances(noisy ? block.cols : 0);
+    const bool noisy = has_noise(block, converter, noise);
+    std::vector<int64_t> sums(block.cols), variances(block.cols);
     const double anchored = anchor(converter);
     int64_t clipped = 0;
     for (int vector = 0; vector < drive.vectors; ++vector) {
         int64_t* outputs = acc + int64_t(vector) * readout.outputs;
         for (int cycle = 0; cycle < drive.cycles; ++cycle) {
-            const int16_t* digits = digits_of(block, drive, vector, cycle);
+            const DigitRow digits = digits_of(block, drive, vector, cycle);
             column_sums(block, digits, sums.data());
-            if (noisy) {
-                column_variances(block, digits, variances.data());
-                add_noise(block, drive, *noise, vector, cycle, variances.data(), sums.data());
-            }
+            if (noisy) column_variances(block, digits, variances.data());
             for (int col = 0; col < block.cols; ++col) {
-                const Code code = converter.wide ? convert_column<double>(converter, anchored, col, sums[col])
-                                                 : convert_column<float>(converter, anchored, col, sums[col]);
+                Draw draw;
+                if (noisy) draw = draw_noise(block, converter, drive, *noise, vector, cycle, col, variances[col]);
+                const Code code = converter.wide ? convert_column<double>(converter, anchored, col, sums[col], draw)
+                                                 : convert_column<float>(converter, anchored, col, sums[col], draw);
                 clipped += code.clipped;
                 outputs[readout.column_output[col]] +=
                     code.value * readout.column_weight[col] * drive.cycle_weight[cycle];

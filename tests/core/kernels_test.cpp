@@ -11,6 +11,7 @@
 #include <cstdlib>
 
 #include "core/error.h"
+#include "core/kernels/noise.h"
 
 namespace bitline::kernels {
 namespace {
@@ -45,6 +46,7 @@ struct Problem {
     Converter converter;
     Readout readout;
     std::vector<int16_t> digits;
+    std::vector<uint64_t> bits;
     std::vector<int64_t> cycle_weight;
     std::vector<uint32_t> sample, position;
     Drive drive;
@@ -90,6 +92,13 @@ void fill_converter(const Shape& shape, Source& source, Converter& converter) {
     }
 }
 
+/// Noise of the converters, about as large as that of the cells.
+void fill_deviation(const Shape& shape, Source& source, Converter& converter) {
+    const double typical = std::sqrt(shape.variance_unit * 16384 * shape.rows) * std::max(1, shape.largest_digit);
+    for (int col = 0; col < shape.cols; ++col) converter.deviation.push_back(source.real(0, typical));
+    converter.deviation[0] = 0;
+}
+
 void fill_readout(const Shape& shape, Source& source, Readout& readout) {
     readout.outputs = shape.shared_outputs ? (shape.cols + 3) / 4 : shape.cols;
     for (int col = 0; col < shape.cols; ++col) {
@@ -109,8 +118,26 @@ void fill_drive(const Shape& shape, Source& source, Problem& problem) {
         problem.sample.push_back(uint32_t(source.integer(0, 0xFFFFFFFF)));
         problem.position.push_back(uint32_t(vector % 7));
     }
-    problem.drive = {problem.digits.data(),       shape.vectors,         shape.cycles,
-                     problem.cycle_weight.data(), problem.sample.data(), problem.position.data()};
+    problem.drive.digits = problem.digits.data();
+    problem.drive.vectors = shape.vectors;
+    problem.drive.cycles = shape.cycles;
+    problem.drive.cycle_weight = problem.cycle_weight.data();
+    problem.drive.sample = problem.sample.data();
+    problem.drive.position = problem.position.data();
+}
+
+/// The same digits as bits.
+void drive_bits(Problem& problem) {
+    const int rows = problem.block.rows, words = words_of(rows);
+    const size_t digit_rows = size_t(problem.drive.vectors) * problem.drive.cycles;
+    problem.bits.assign(digit_rows * words, 0);
+    for (size_t i = 0; i < digit_rows * rows; ++i) {
+        const size_t row = i % rows;
+        problem.bits[i / rows * words + row / 64] |= uint64_t(problem.digits[i]) << (row % 64);
+    }
+    problem.drive.bits = problem.bits.data();
+    problem.drive.digits = nullptr;
+    problem.block.one_bit_digits = true;
 }
 
 std::unique_ptr<Problem> make_problem(const Shape& shape, uint32_t number) {
@@ -121,6 +148,8 @@ std::unique_ptr<Problem> make_problem(const Shape& shape, uint32_t number) {
     fill_readout(shape, source, problem->readout);
     fill_drive(shape, source, *problem);
     problem->noisy = shape.noisy;
+    if (shape.noisy && number % 3 != 0) fill_deviation(shape, source, problem->converter);
+    if (shape.noisy && number % 3 == 2) problem->block.variance.clear();
     return problem;
 }
 
@@ -146,19 +175,27 @@ std::vector<int64_t> sums(const Kernel& kernel, Problem& problem) {
     return out;
 }
 
-void expect_all_agree(const Shape& shape, uint32_t number) {
-    const auto problem = make_problem(shape, number);
-    const auto expected_sums = sums(scalar(), *problem);
-    const auto expected = convert(scalar(), *problem);
+void expect_all_give(const Shape& shape, Problem& problem, const std::vector<int64_t>& expected_sums,
+                     const Result& expected) {
     for (const Kernel* kernel : available_kernels()) {
         const std::string where = std::string(kernel->name) + " rows " + std::to_string(shape.rows) + " cols " +
                                   std::to_string(shape.cols) + " vectors " + std::to_string(shape.vectors) +
                                   " cycles " + std::to_string(shape.cycles) + " bits " + std::to_string(shape.adc_bits);
-        EXPECT_EQ(sums(*kernel, *problem), expected_sums) << where;
-        const Result result = convert(*kernel, *problem);
+        EXPECT_EQ(sums(*kernel, problem), expected_sums) << where;
+        const Result result = convert(*kernel, problem);
         EXPECT_EQ(result.clipped, expected.clipped) << where;
         EXPECT_EQ(result.acc, expected.acc) << where;
     }
+}
+
+void expect_all_agree(const Shape& shape, uint32_t number) {
+    const auto problem = make_problem(shape, number);
+    const auto expected_sums = sums(scalar(), *problem);
+    const auto expected = convert(scalar(), *problem);
+    expect_all_give(shape, *problem, expected_sums, expected);
+    if (shape.smallest_digit < 0 || shape.largest_digit > 1) return;
+    drive_bits(*problem);
+    expect_all_give(shape, *problem, expected_sums, expected);
 }
 
 // ---------------------------------------------------------------------------------------------- the specification
@@ -169,11 +206,13 @@ std::unique_ptr<Problem> small_problem() {
     problem->block.rows = 2;
     problem->block.cols = 3;
     problem->block.g = {10, -4, 7, 1, 3, -100};
-    problem->converter = {{0.5, 0.25, 0.5}, {0, 0, 0}, -8, 7, false, false};
+    problem->converter = {{0.5, 0.25, 0.5}, {0, 0, 0}, {}, -8, 7, false, false};
     problem->readout = {{0, 1, 1}, {1, 10, 1000}, 2};
     problem->digits = {1, 2};
     problem->cycle_weight = {3};
-    problem->drive = {problem->digits.data(), 1, 1, problem->cycle_weight.data(), nullptr, nullptr};
+    problem->drive.digits = problem->digits.data();
+    problem->drive.vectors = problem->drive.cycles = 1;
+    problem->drive.cycle_weight = problem->cycle_weight.data();
     return problem;
 }
 
@@ -223,7 +262,7 @@ TEST(Kernels, NarrowAndWideDifferWhereFloatRounds) {
 int64_t code_of(const Kernel& kernel, int32_t sum, double step, bool wide) {
     auto problem = small_problem();
     problem->block.g = {sum, 0, 0, 0, 0, 0};
-    problem->converter = {{1 / step, 1, 1}, {0, 0, 0}, -128, 127, false, wide};
+    problem->converter = {{1 / step, 1, 1}, {0, 0, 0}, {}, -128, 127, false, wide};
     problem->cycle_weight = {1};
     problem->drive.cycle_weight = problem->cycle_weight.data();
     kernel.pack(problem->block);
@@ -248,33 +287,38 @@ TEST(Kernels, SumsMidwayBetweenCodesAreMidwayThoughTheReciprocalOfTheStepIsRound
 TEST(Kernels, NoiseFollowsItsFormula) {
     Shape shape;
     shape.cols = 6;
+    shape.vectors = 40;
     shape.wide = true;
     shape.noisy = true;
-    const auto problem = make_problem(shape, 1);
-    // One output per column and a converter that passes the sum on unchanged.
+    const auto problem = make_problem(shape, 1);  // noise of cells and of converters
+    // One output per column and a converter that passes the sum on unchanged; the last cycle only.
     problem->converter.inv_step.assign(6, 1);
     problem->converter.offset.assign(6, 0);
     problem->converter.lo = -(1 << 23);
     problem->converter.hi = 1 << 23;
     problem->readout = {{0, 1, 2, 3, 4, 5}, {1, 1, 1, 1, 1, 1}, 6};
-    std::vector<int64_t> expected(size_t(shape.vectors) * 6, 5);
+    problem->cycle_weight = {0, 0, 0, 1};
     const auto clean = sums(scalar(), *problem);
-    for (int i = 0; i < shape.vectors * shape.cycles * 6; ++i) {
-        const int col = i % 6, cycle = i / 6 % shape.cycles, vector = i / 6 / shape.cycles;
-        int64_t variance = 0;
-        for (int row = 0; row < shape.rows; ++row) {
-            const int64_t digit = problem->digits[size_t(vector * shape.cycles + cycle) * shape.rows + row];
-            variance += digit * digit * problem->block.variance[row * 6 + col];
+    for (const bool bits : {false, true}) {
+        if (bits) drive_bits(*problem);
+        for (const Kernel* kernel : available_kernels()) {
+            const Result result = convert(*kernel, *problem);
+            for (int i = 0; i < shape.vectors * 6; ++i) {
+                const int col = i % 6, vector = i / 6, cycle = 3;
+                double variance = problem->converter.deviation[col] * problem->converter.deviation[col];
+                for (int row = 0; row < shape.rows; ++row) {
+                    const int64_t digit = problem->digits[size_t(vector * shape.cycles + cycle) * shape.rows + row];
+                    variance += double(digit * problem->block.variance[row * 6 + col]) * shape.variance_unit;
+                }
+                const Counter words = ars({uint32_t(cycle * 2 + col / 4), problem->position[vector],
+                                           problem->sample[vector], problem->noise.block},
+                                          {problem->noise.key.k0, problem->noise.key.k1, 0, 0}, kNoiseRounds);
+                const double z = noise_deviate(words[size_t(col) % 4]) / std::sqrt(kNoiseVariance);
+                const double x = double(clean[(vector * 4 + cycle) * 6 + col]) + std::sqrt(variance) * z;
+                EXPECT_NEAR(double(result.acc[i] - 5), x, 0.5 + 1e-5 * std::abs(std::sqrt(variance) * z))
+                    << kernel->name;
+            }
         }
-        const Counter words = philox(
-            {uint32_t(cycle * 2 + col / 4), problem->position[vector], problem->sample[vector], problem->noise.block},
-            problem->noise.key);
-        const double deviate =
-            std::sqrt(double(variance) * shape.variance_unit) * double(gaussian(words[size_t(col) % 4]));
-        expected[vector * 6 + col] += (clean[i] + int64_t(std::nearbyint(deviate))) * problem->cycle_weight[cycle];
-    }
-    for (const Kernel* kernel : available_kernels()) {
-        EXPECT_EQ(convert(*kernel, *problem).acc, expected) << kernel->name;
     }
 }
 

@@ -7,16 +7,16 @@
 
 #include "core/gaussian_table.h"
 
-namespace bitline::kernels::avx2 {
+namespace bitline::kernels {
 namespace {
 
 /// The keys of the ten rounds, in the low half of each 64-bit lane.
-struct RoundKeys {
+struct PhiloxKeys {
     __m256i k0[10], k1[10];
 };
 
-inline RoundKeys round_keys(uint32_t k0, uint32_t k1) {
-    RoundKeys keys;
+inline PhiloxKeys philox_keys(uint32_t k0, uint32_t k1) {
+    PhiloxKeys keys;
     for (int round = 0; round < 10; ++round) {
         keys.k0[round] = _mm256_set1_epi64x(k0);
         keys.k1[round] = _mm256_set1_epi64x(k1);
@@ -31,7 +31,7 @@ struct Bits16 {
 };
 
 /// The 16 words of counters (first .. first + 3, c1, c2, c3), in the order counter, word.
-inline Bits16 philox16(const RoundKeys& keys, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3) {
+inline Bits16 philox16(const PhiloxKeys& keys, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3) {
     // One counter per 64-bit lane, one word per register. Only low halves count: the products read nothing else.
     const __m256i multiplier0 = _mm256_set1_epi64x(0xD2511F53), multiplier1 = _mm256_set1_epi64x(0xCD9E8D57);
     __m256i w0 = _mm256_add_epi64(_mm256_set1_epi64x(first), _mm256_set_epi64x(3, 2, 1, 0));
@@ -79,4 +79,4 @@ inline __m256 gaussian8(__m256i bits, const GaussianSegment* table) {
 }
 
 }  // namespace
-}  // namespace bitline::kernels::avx2
+}  // namespace bitline::kernels

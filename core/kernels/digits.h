@@ -1,20 +1,17 @@
 #pragma once
 
-// Between the plain part of the AVX2 kernel (avx2_kernel.cpp: layout, bounds, buffers) and its vector part (avx2.cpp).
-// Raw pointers only; see README.md.
+// Digits of any size by products, as AVX2 has them: between the plain part (digits_kernel.cpp: layout, bounds, buffers)
+// and the vector part (digits_avx2.cpp). Raw pointers only; see README.md.
 
 #include <cstddef>
 #include <cstdint>
 
 #include "core/gaussian_table.h"
 
-namespace bitline::kernels::avx2 {
+namespace bitline::kernels::digits {
 
 constexpr int kTile = 16;           // columns computed together: two vectors of eight 32-bit sums
-constexpr int kHalf = 8;            // columns of one table
 constexpr int kGroup = 4;           // digit rows computed together; a digit row is one cycle of one vector
-constexpr int kTableRows = 4;       // word lines whose bits are an index into a table
-constexpr int kEntries = 16;        // sums of each group of word lines
 constexpr int kLimbBits = 15;       // g = high * 2^15 + low, 0 <= low < 2^15; one limb where g fits in 16 bits
 constexpr int kSquareLimbBits = 8;  // digit^2 = high * 2^8 + low, 0 <= low < 2^8
 
@@ -34,17 +31,6 @@ struct Digits {
     int vectors_per_pass = 1;  // so many vectors' digits stay in the cache while the strips pass by
     bool sums_fit_32 = true;   // every S fits in 32 bits; 32-bit sums that wrap around on the way end right
     int chunk_rows = 0;        // else: so many rows (even) of one limb fit
-};
-
-/// For digits of 0 and 1: the bits of four word lines are an index into a table of the 16 sums that they can give.
-/// Scratch memory of one pass, aligned to 32 bytes.
-struct Tables {
-    bool on = false;
-    int groups = 0;                // of four word lines, a multiple of four
-    uint8_t* index = nullptr;      // (digit rows x groups), 8 * (bits of the group)
-    int32_t* table = nullptr;      // (groups x kEntries x kHalf)
-    int32_t* sums = nullptr;       // (digit rows x kTile)
-    int32_t* variances = nullptr;  // (digit rows x kTile), with noise only
 };
 
 struct Converters {
@@ -68,11 +54,11 @@ struct Output {
 
 struct NoiseSource {
     bool on = false;
-    double variance_unit = 0;
+    float unit = 0;
+    const float* own = nullptr;  // (tiles x kTile)
     uint32_t k0 = 0, k1 = 0, block = 0;
     const uint32_t* sample = nullptr;    // (vectors)
     const uint32_t* position = nullptr;  // (vectors)
-    const GaussianSegment* table = nullptr;
     int square_limbs = 0;      // 0: every digit is 0 or 1 and its own square
     int chunk_rows = 0;        // so many rows (even) of digit^2 limbs times variances fit in 32 bits
     int16_t* squares[2] = {};  // (vectors_per_pass x cycles x rows) scratch for each limb
@@ -87,11 +73,11 @@ DigitRange digit_range(const int16_t* digits, size_t count);
 void sums(const Strips& strips, const Digits& digits, int64_t* out);
 
 /// As Kernel::convert.
-int64_t convert(const Strips& strips, const Digits& digits, const Tables& tables, const Converters& converters,
-                const Output& output, const NoiseSource& noise);
+int64_t convert(const Strips& strips, const Digits& digits, const Converters& converters, const Output& output,
+                const NoiseSource& noise);
 
 /// As Kernel::gaussians.
 void gaussians(uint32_t k0, uint32_t k1, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3,
                const GaussianSegment* table, size_t n, float* out);
 
-}  // namespace bitline::kernels::avx2
+}  // namespace bitline::kernels::digits

@@ -1,15 +1,16 @@
-// Compiled with -mavx2: intrinsics and raw pointers only (see README.md).
+// Compiled for AVX2, FMA and AES: intrinsics and raw pointers only (see README.md).
 
-#include "core/kernels/avx2.h"
+#include "core/kernels/digits.h"
 
 #if defined(__AVX2__)
 
 #include <string.h>
 
-#include "core/kernels/avx2_random.h"
-#include "core/kernels/avx2_tables.h"
+#include "core/kernels/avx2_vector.h"
+#include "core/kernels/gaussian_avx2.h"
+#include "core/kernels/noise_vector.h"
 
-namespace bitline::kernels::avx2 {
+namespace bitline::kernels::digits {
 
 namespace {
 
@@ -145,25 +146,6 @@ void variances(const Strips& strips, const NoiseSource& noise, int tile, const G
     }
 }
 
-/// sqrt(V * unit) * z of four columns.
-__m256d deviate(const double* variances, __m256d unit, __m128 z) {
-    return _mm256_mul_pd(_mm256_sqrt_pd(_mm256_mul_pd(_mm256_load_pd(variances), unit)), _mm256_cvtps_pd(z));
-}
-
-void add_deviates(int32_t* sums, const double* variances, __m256d unit, __m256 z) {
-    const __m128i low = _mm256_cvtpd_epi32(deviate(variances, unit, _mm256_castps256_ps128(z)));
-    const __m128i high = _mm256_cvtpd_epi32(deviate(variances + 4, unit, _mm256_extractf128_ps(z, 1)));
-    store(sums, _mm256_add_epi32(load(sums), _mm256_set_m128i(high, low)));
-}
-
-void add_deviates(double* sums, const double* variances, __m256d unit, __m256 z) {
-    constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-    const __m256d low = _mm256_round_pd(deviate(variances, unit, _mm256_castps256_ps128(z)), kNearest);
-    const __m256d high = _mm256_round_pd(deviate(variances + 4, unit, _mm256_extractf128_ps(z, 1)), kNearest);
-    _mm256_store_pd(sums, _mm256_add_pd(_mm256_load_pd(sums), low));
-    _mm256_store_pd(sums + 4, _mm256_add_pd(_mm256_load_pd(sums + 4), high));
-}
-
 /// Where a digit row stands.
 struct Place {
     int vector, cycle;
@@ -173,27 +155,35 @@ Place next(Place place, int cycles) {
     return place.cycle + 1 < cycles ? Place{place.vector, place.cycle + 1} : Place{place.vector + 1, 0};
 }
 
-/// The deviates of a group that begins at `place`. All words come first: their long chains of operations overlap.
+/// Noise of a group: x = d * z + S.
+struct Noises {
+    Tile<float> d;
+    Tile<int32_t> z;
+};
+
+/// The deviates of a group that begins at `place`.
 void draw(const NoiseSource& noise, const RoundKeys& keys, uint32_t counters_per_cycle, int cycles, int tile,
-          Place place, int count, Tile<float>& z) {
-    Bits16 bits[kGroup];
+          Place place, int count, Tile<int32_t>& z) {
+    const Bytes next_counters = _mm256_set_epi32(0, 0, 0, 2, 0, 0, 0, 2);
     for (int i = 0; i < count; ++i, place = next(place, cycles)) {
         const uint32_t first = uint32_t(place.cycle) * counters_per_cycle + uint32_t(tile) * (kTile / 4);
-        bits[i] = philox16(keys, first, noise.position[place.vector], noise.sample[place.vector], noise.block);
-    }
-    for (int i = 0; i < count; ++i) {
-        _mm256_store_ps(&z.at[i][0], gaussian8(bits[i].low, noise.table));
-        _mm256_store_ps(&z.at[i][8], gaussian8(bits[i].high, noise.table));
+        const int position = int(noise.position[place.vector]), sample = int(noise.sample[place.vector]);
+        const int block = int(noise.block);
+        const Bytes counters =
+            _mm256_set_epi32(block, sample, position, int(first + 1), block, sample, position, int(first));
+        store(&z.at[i][0], deviates(counters, keys));
+        store(&z.at[i][8], deviates(add32(counters, next_counters), keys));
     }
 }
 
-template <class Number>
-void add_noise(const NoiseSource& noise, int count, const Tile<double>& variance, const Tile<float>& z,
-               Tile<Number>& sums) {
-    const __m256d unit = _mm256_set1_pd(noise.variance_unit);
-    for (int i = 0; i < count; ++i) {
+/// Roots of the variances of a group.
+void find_deviations(const NoiseSource& noise, int tile, const Tile<double>& variance, Tile<float>& d) {
+    for (int i = 0; i < kGroup; ++i) {
         for (int col = 0; col < kTile; col += 8) {
-            add_deviates(&sums.at[i][col], &variance.at[i][col], unit, _mm256_load_ps(&z.at[i][col]));
+            const __m128 low = _mm256_cvtpd_ps(_mm256_load_pd(&variance.at[i][col]));
+            const __m128 high = _mm256_cvtpd_ps(_mm256_load_pd(&variance.at[i][col + 4]));
+            const Floats own = _mm256_loadu_ps(noise.own + tile * kTile + col);
+            _mm256_store_ps(&d.at[i][col], noise_roots(fused(_mm256_set_m128(high, low), all(noise.unit), own)));
         }
     }
 }
@@ -204,27 +194,40 @@ struct Codes {
     alignas(32) int32_t at[kTile];
 };
 
+/// d and z of the columns from the first one of a row on; null: no noise.
+struct RowNoise {
+    const float* d = nullptr;
+    const int32_t* z = nullptr;
+};
+
 /// Eight columns in float32; returns how many were clipped.
-int convert_eight(const Converters& converters, int col, const int32_t* sums, int32_t* codes) {
-    const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(load(sums)), _mm256_loadu_ps(converters.step32 + col));
-    const __m256 anchored = _mm256_add_ps(scaled, _mm256_loadu_ps(converters.offset32 + col));
-    const __m256 t = _mm256_sub_ps(anchored, _mm256_set1_ps(float(converters.anchor)));
+int convert_eight(const Converters& converters, int col, const int32_t* sums, const float* d, const int32_t* z,
+                  int32_t* codes) {
+    Floats x = to_float(load(sums));
+    if (d) x = fused(_mm256_load_ps(d), to_float(load(z)), x);
+    const Floats anchored =
+        fused(x, _mm256_loadu_ps(converters.step32 + col), _mm256_loadu_ps(converters.offset32 + col));
+    const Floats t = subtract(anchored, all(float(converters.anchor)));
     if (converters.one_bit) {
-        const __m256i mask = _mm256_castps_si256(_mm256_cmp_ps(t, _mm256_setzero_ps(), _CMP_GE_OQ));
-        store(codes, _mm256_sub_epi32(_mm256_and_si256(mask, _mm256_set1_epi32(2)), _mm256_set1_epi32(1)));
+        store(codes, sign_of(t));
         return 0;
     }
     const __m256 rounded = _mm256_round_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    const __m256 bounded = _mm256_min_ps(_mm256_max_ps(rounded, _mm256_set1_ps(float(converters.lo))),
-                                         _mm256_set1_ps(float(converters.hi)));
+    const __m256 bounded = _mm256_min_ps(_mm256_max_ps(rounded, all(float(converters.lo))), all(float(converters.hi)));
     store(codes, _mm256_cvtps_epi32(bounded));
     return __builtin_popcount(unsigned(_mm256_movemask_ps(_mm256_cmp_ps(rounded, bounded, _CMP_NEQ_OQ))));
 }
 
 /// Four columns in double.
-int convert_four(const Converters& converters, int col, __m256d sums, int32_t* codes) {
-    const __m256d scaled = _mm256_mul_pd(sums, _mm256_loadu_pd(converters.step64 + col));
-    const __m256d anchored = _mm256_add_pd(scaled, _mm256_loadu_pd(converters.offset64 + col));
+int convert_four(const Converters& converters, int col, __m256d sums, const float* d, const int32_t* z,
+                 int32_t* codes) {
+    __m256d x = sums;
+    if (d) {
+        const __m256d deviates = _mm256_cvtepi32_pd(_mm_load_si128(reinterpret_cast<const __m128i*>(z)));
+        x = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm_load_ps(d)), deviates, sums);
+    }
+    const __m256d anchored =
+        _mm256_fmadd_pd(x, _mm256_loadu_pd(converters.step64 + col), _mm256_loadu_pd(converters.offset64 + col));
     const __m256d t = _mm256_sub_pd(anchored, _mm256_set1_pd(converters.anchor));
     __m256d code;
     int clipped = 0;
@@ -240,14 +243,20 @@ int convert_four(const Converters& converters, int col, __m256d sums, int32_t* c
     return clipped;
 }
 
-int convert_row(const Converters& converters, int col, const int32_t* sums, Codes& codes) {
-    return convert_eight(converters, col, sums, codes.at) + convert_eight(converters, col + 8, sums + 8, codes.at + 8);
+int convert_row(const Converters& converters, int col, const int32_t* sums, const RowNoise& noise, Codes& codes) {
+    int clipped = 0;
+    for (int i = 0; i < kTile; i += 8) {
+        clipped += convert_eight(converters, col + i, sums + i, noise.d ? noise.d + i : nullptr, noise.z + i,
+                                 codes.at + i);
+    }
+    return clipped;
 }
 
-int convert_row(const Converters& converters, int col, const double* sums, Codes& codes) {
+int convert_row(const Converters& converters, int col, const double* sums, const RowNoise& noise, Codes& codes) {
     int clipped = 0;
     for (int i = 0; i < kTile; i += 4) {
-        clipped += convert_four(converters, col + i, _mm256_load_pd(sums + i), codes.at + i);
+        clipped += convert_four(converters, col + i, _mm256_load_pd(sums + i), noise.d ? noise.d + i : nullptr,
+                                noise.z + i, codes.at + i);
     }
     return clipped;
 }
@@ -287,7 +296,6 @@ void read_out(const Output& output, int first_col, int cols, const Totals& total
 struct Conversion {
     const Strips& strips;
     const Digits& digits;
-    const Tables& tables;
     const Converters& converters;
     const Output& output;
     const NoiseSource& noise;
@@ -295,15 +303,11 @@ struct Conversion {
     uint32_t counters_per_cycle;
 };
 
-/// S of a group: `first` is its first digit row, counted from the first one of the pass.
-void group_sums(const Strips& strips, const Digits&, const Tables& tables, int tile, const Group& group, int64_t first,
-                Tile<int32_t>& out) {
-    if (!tables.on) return sums_32(strips, tile, group, out);
-    memcpy(&out, tables.sums + first * kTile, sizeof out);
+void group_sums(const Strips& strips, const Digits&, int tile, const Group& group, Tile<int32_t>& out) {
+    sums_32(strips, tile, group, out);
 }
 
-void group_sums(const Strips& strips, const Digits& digits, const Tables&, int tile, const Group& group, int64_t,
-                Tile<double>& out) {
+void group_sums(const Strips& strips, const Digits& digits, int tile, const Group& group, Tile<double>& out) {
     if (!digits.sums_fit_32) return sums_64(strips, digits, tile, group, out);
     Tile<int32_t> narrow;
     sums_32(strips, tile, group, narrow);
@@ -312,30 +316,17 @@ void group_sums(const Strips& strips, const Digits& digits, const Tables&, int t
     }
 }
 
-void group_variances(const Conversion& all, int tile, const Group& group, int64_t first, int count, Tile<double>& out) {
-    if (!all.tables.on) return variances(all.strips, all.noise, tile, group, first, count, out);
-    const int32_t* from = all.tables.variances + first * kTile;
-    for (int i = 0; i < kGroup; ++i) {
-        for (int col = 0; col < kTile; col += 4) {
-            const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i * kTile + col));
-            _mm256_store_pd(&out.at[i][col], _mm256_cvtepi32_pd(four));
-        }
+/// Noise of a group: `first` is its first digit row, counted from the first one of the pass.
+void group_noise(const Conversion& all, int tile, const Group& group, int64_t first, int count, Place place,
+                 Noises& out) {
+    Tile<double> variance;
+    if (all.strips.variance) {
+        variances(all.strips, all.noise, tile, group, first, count, variance);
+    } else {
+        memset(&variance, 0, sizeof variance);
     }
-}
-
-/// Sums, and variances where there is noise, of all digit rows of a pass in one tile.
-void fill_tables(const Strips& strips, const Tables& tables, int tile, int64_t digit_rows, bool noisy) {
-    table_sums(conductance_strip(strips, tile, 0), strips.strip_size, strips.limbs, digit_rows, tables, tables.sums);
-    if (!noisy) return;
-    const int16_t* variance = strips.variance + size_t(tile) * strips.strip_size;
-    table_sums(variance, strips.strip_size, 1, digit_rows, tables, tables.variances);
-}
-
-void index_pass(const Digits& digits, int rows, int first, int64_t digit_rows, const Tables& tables) {
-    const int16_t* from = digits.digits + int64_t(first) * digits.cycles * rows;
-    for (int64_t row = 0; row < digit_rows; ++row) {
-        index_row(from + row * rows, rows, tables.groups, tables.index + row * tables.groups);
-    }
+    find_deviations(all.noise, tile, variance, out.d);
+    draw(all.noise, all.keys, all.counters_per_cycle, all.digits.cycles, tile, place, count, out.z);
 }
 
 /// One tile of columns for vectors first .. last - 1. Number: the type that holds S.
@@ -349,22 +340,18 @@ int64_t convert_tile(const Conversion& all, int tile, int first, int last) {
     Totals totals;
     totals.clear();
     int64_t clipped = 0;
-    if (all.tables.on) fill_tables(all.strips, all.tables, tile, digit_rows, all.noise.on);
     for (int64_t done = 0; done < digit_rows; done += kGroup) {
         const int count = digit_rows - done < kGroup ? int(digit_rows - done) : kGroup;
         const Group group(digits + done * rows, rows, count);
         Tile<Number> sums;
-        group_sums(all.strips, all.digits, all.tables, tile, group, done, sums);
-        if (all.noise.on) {
-            Tile<double> variance;
-            Tile<float> z;
-            group_variances(all, tile, group, done, count, variance);
-            draw(all.noise, all.keys, all.counters_per_cycle, cycles, tile, place, count, z);
-            add_noise(all.noise, count, variance, z, sums);
-        }
+        group_sums(all.strips, all.digits, tile, group, sums);
+        Noises noises;
+        if (all.noise.on) group_noise(all, tile, group, done, count, place, noises);
         for (int i = 0; i < count; ++i, place = next(place, cycles)) {
             Codes codes;
-            clipped += convert_row(all.converters, col, sums.at[i], codes);
+            RowNoise noise;
+            if (all.noise.on) noise = {noises.d.at[i], noises.z.at[i]};
+            clipped += convert_row(all.converters, col, sums.at[i], noise, codes);
             totals.add(codes, all.output.cycle_weight[place.cycle]);
             if (place.cycle + 1 < cycles) continue;
             read_out(all.output, col, cols, totals, all.output.acc + int64_t(place.vector) * all.output.outputs);
@@ -383,7 +370,7 @@ void write_tile(const Strips& strips, const Digits& digits, int tile, int first,
         const int count = end - row < kGroup ? int(end - row) : kGroup;
         Tile<Number> tile_sums;
         const Group group(digits.digits + row * strips.rows, strips.rows, count);
-        group_sums(strips, digits, {}, tile, group, row, tile_sums);
+        group_sums(strips, digits, tile, group, tile_sums);
         for (int i = 0; i < count; ++i) {
             int64_t* to = out + (row + i) * strips.cols + col;
             for (int c = 0; c < cols; ++c) to[c] = int64_t(tile_sums.at[i][c]);
@@ -406,11 +393,10 @@ DigitRange digit_range(const int16_t* digits, size_t count) {
     return range;
 }
 
-int64_t convert(const Strips& strips, const Digits& digits, const Tables& tables, const Converters& converters,
-                const Output& output, const NoiseSource& noise) {
+int64_t convert(const Strips& strips, const Digits& digits, const Converters& converters, const Output& output,
+                const NoiseSource& noise) {
     const Conversion all{strips,
                          digits,
-                         tables,
                          converters,
                          output,
                          noise,
@@ -423,7 +409,6 @@ int64_t convert(const Strips& strips, const Digits& digits, const Tables& tables
             const int64_t row_size = int64_t(digits.cycles) * strips.rows;
             square_digits(digits.digits + first * row_size, (last - first) * row_size, noise);
         }
-        if (tables.on) index_pass(digits, strips.rows, first, int64_t(last - first) * digits.cycles, tables);
         for (int tile = 0; tile < strips.tiles; ++tile) {
             clipped += converters.wide ? convert_tile<double>(all, tile, first, last)
                                        : convert_tile<int32_t>(all, tile, first, last);
@@ -447,7 +432,7 @@ void sums(const Strips& strips, const Digits& digits, int64_t* out) {
 
 void gaussians(uint32_t k0, uint32_t k1, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3,
                const GaussianSegment* table, size_t n, float* out) {
-    const RoundKeys keys = round_keys(k0, k1);
+    const PhiloxKeys keys = philox_keys(k0, k1);
     for (size_t i = 0; i < n; i += kTile, first += kTile / 4) {
         const Bits16 bits = philox16(keys, first, c1, c2, c3);
         alignas(32) float z[kTile];
@@ -457,6 +442,6 @@ void gaussians(uint32_t k0, uint32_t k1, uint32_t first, uint32_t c1, uint32_t c
     }
 }
 
-}  // namespace bitline::kernels::avx2
+}  // namespace bitline::kernels::digits
 
 #endif

@@ -4,6 +4,8 @@
 
 namespace bitline::kernels {
 
+#if defined(__x86_64__)
 extern const Kernel kAvx2;
+#endif
 
 }  // namespace bitline::kernels

@@ -1,0 +1,115 @@
+#pragma once
+
+// Between the plain part of the lookup kernel (lookup_kernel.cpp: tables, tiles, bounds, memory) and its vector part
+// (lookup_vector.h). Raw pointers only; see README.md.
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace bitline::kernels::lookup {
+
+constexpr int kPlaneBits = 6;   // of a table's entries: four of them add up in a byte
+constexpr int kMostPlanes = 4;  // entries of up to 24 bits
+constexpr int kBatch = 4;       // tiles computed together, and groups added up in bytes
+constexpr int kRunsAtOnce = 16; // runs of columns whose totals are handed on together
+constexpr int kMostRows = 2048; // sums of one plane must fit in 15 bits: rows / 4 * 63
+
+// Unpacking bytes to wider numbers leaves lanes in another order, the same for every instruction set.
+/// Which lane stands at place k of `lanes` 16-bit codes.
+constexpr int lane_of_code(int k, int lanes) {
+    const int half = lanes / 2, at = k % half;
+    return at / 8 * 16 + at % 8 * 2 + k / half;
+}
+/// Which code becomes the total at place k.
+constexpr int code_of_total(int k, int lanes) {
+    const int quarter = lanes / 4, q = k / quarter, at = k % quarter;
+    return q / 2 * (lanes / 2) + at / 4 * 8 + q % 2 * 4 + at % 4;
+}
+/// Which lane stands at place k of `lanes` 32-bit totals.
+constexpr int lane_of_total(int k, int lanes) {
+    const int quarter = lanes / 4, q = k / quarter, at = k % quarter;
+    return at / 4 * 16 + q % 2 * 8 + at % 4 * 2 + q / 2;
+}
+
+/// What an instruction set computes together.
+struct Shape {
+    int lanes = 0;            // digit rows of a tile
+    int group_rows = 0;       // word lines of a group, whose bits are an index into a table
+    int table_bytes = 0;      // 2^group_rows
+    int groups_per_step = 0;  // groups are a multiple of this
+};
+
+/// Sums of the word lines of each group for all their bits, in planes of six bits. S = factor * (sum of planes - bias).
+struct Tables {
+    int cols = 0, groups = 0, planes = 0;  // groups: a multiple of kBatch
+    int32_t factor = 1;
+    const uint8_t* table = nullptr;  // (cols x planes x groups x table_bytes)
+    const int32_t* bias = nullptr;   // (cols)
+};
+
+/// One tile of a pass.
+struct TileInfo {
+    int32_t slot = 0;
+    int32_t cycle_weight = 0;  // of every lane, where they share a cycle; else 0
+    bool full = false;         // no lane is missing
+};
+
+/// A pass: tiles of digit rows. A slot is what the totals of some tiles add up in.
+struct Pass {
+    int tiles = 0;         // a multiple of kBatch; those from `used` on repeat others and do not count
+    int used = 0;
+    int slots = 0;
+    int index_groups = 0;  // a multiple of groups_per_step
+    const uint64_t* const* bits = nullptr;  // (tiles x lanes), rows of bits; null: no such lane
+    uint8_t* index = nullptr;               // (tiles x index_groups x lanes), filled by `index_pass`
+    const TileInfo* tile = nullptr;         // (used)
+    const int16_t* valid = nullptr;     // (used x lanes), -1 or 0, in the order of codes
+    const int32_t* weight = nullptr;    // (used x lanes), two 16-bit halves of the cycle's weight, in the order of totals
+    const uint32_t* counter = nullptr;  // (used x 16 x lanes / 16 x 4), lane s + 16 k at (s, k); with noise only
+    void* draws = nullptr;              // (used x lanes x 16 bytes), with noise only
+};
+
+/// Runs of neighbouring columns that add to one output.
+struct Runs {
+    int first = 0, last = 0;       // those from `first` to before `last` are wanted
+    const int32_t* end = nullptr;  // column behind each run
+    int32_t* totals = nullptr;     // (kRunsAtOnce x slots x lanes)
+};
+
+struct Converters {
+    const float* step32 = nullptr;    // (cols), as offset32 with the anchor
+    const float* offset32 = nullptr;
+    const double* step64 = nullptr;
+    const double* offset64 = nullptr;
+    double anchor = 0;
+    int32_t lo = 0, hi = 0;
+    bool one_bit = false, wide = false;
+};
+
+struct Noise {
+    bool on = false;
+    const Tables* variance = nullptr;  // null: none
+    float unit = 0;
+    const float* own = nullptr;        // (cols)
+    uint32_t k0 = 0, k1 = 0;
+};
+
+/// What becomes of the totals of some neighbouring runs: totals (count x slots x lanes), in the order of totals.
+struct Output {
+    void (*add)(void* context, int first_run, int count, const int32_t* totals) = nullptr;
+    void* context = nullptr;
+    const int32_t* column_weight = nullptr;  // (cols)
+};
+
+/// One instruction set's vector part.
+struct Vector {
+    Shape shape;
+    void (*index_pass)(const Pass& pass, int words);
+    /// Sums of one column, out (used x lanes), in the order of the codes.
+    void (*sums)(const Tables& tables, const Pass& pass, int col, int32_t* out);
+    /// Returns the number of clipped conversions.
+    int64_t (*convert)(const Tables& tables, const Pass& pass, const Runs& runs, const Converters& converters,
+                       const Noise& noise, const Output& output);
+};
+
+}  // namespace bitline::kernels::lookup

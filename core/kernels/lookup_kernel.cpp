@@ -1,0 +1,505 @@
+#include "core/kernels/lookup_kernel.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include "core/kernels/noise.h"
+
+namespace bitline::kernels::lookup {
+
+namespace {
+
+constexpr int64_t kMax32 = std::numeric_limits<int32_t>::max();
+constexpr int64_t kLargestVariance = 32767;
+constexpr size_t kAlignment = 64;
+constexpr int kEntryBits = kPlaneBits * kMostPlanes;
+
+int round_up(int value, int to) { return (value + to - 1) / to * to; }
+
+// ------------------------------------------------------------------------------------------------ tables
+
+/// How one array of numbers becomes tables.
+struct TablePlan {
+    int32_t factor = 1;
+    int32_t planes = 0, groups = 0;
+    size_t table = 0, bias = 0;  // places in Block::packed
+};
+
+size_t column_bytes(const Shape& shape, const TablePlan& plan) {
+    return size_t(plan.planes) * size_t(plan.groups) * size_t(shape.table_bytes);
+}
+
+/// In front of the tables in Block::packed.
+struct Header {
+    TablePlan g, variance;
+    int64_t largest_sum = 0;  // no |S| exceeds it
+};
+
+Header header_of(const Block& block) {
+    assert(block.packed.size() >= sizeof(Header) && "pack comes first");
+    Header header;
+    std::memcpy(&header, block.packed.data(), sizeof(Header));
+    return header;
+}
+
+/// Greatest number that divides all others; 1 for none but zeros.
+int32_t common_factor(const std::vector<int32_t>& numbers) {
+    int32_t factor = 0;
+    for (const int32_t number : numbers) {
+        factor = std::gcd(factor, number);
+        if (factor == 1) break;
+    }
+    return std::max(factor, 1);
+}
+
+/// Largest sums of |number| over the rows of a group and over all rows.
+struct Extent {
+    int64_t group = 0, column = 0;
+};
+
+Extent extent_of(const Block& block, const std::vector<int32_t>& numbers, int group_rows) {
+    std::vector<int64_t> group(size_t(block.cols)), column(size_t(block.cols));
+    Extent extent;
+    for (int row = 0; row < block.rows; ++row) {
+        const int32_t* of_row = numbers.data() + int64_t(row) * block.cols;
+        if (row % group_rows == 0) std::fill(group.begin(), group.end(), 0);
+        for (int col = 0; col < block.cols; ++col) {
+            const int64_t magnitude = std::abs(int64_t{of_row[col]});
+            group[size_t(col)] += magnitude;
+            column[size_t(col)] += magnitude;
+            extent.group = std::max(extent.group, group[size_t(col)]);
+        }
+    }
+    for (const int64_t sum : column) extent.column = std::max(extent.column, sum);
+    return extent;
+}
+
+int planes_for(int64_t largest_entry) {
+    int planes = 1;
+    while (planes < kMostPlanes && largest_entry >> (planes * kPlaneBits)) ++planes;
+    return planes;
+}
+
+/// The sums that the rows of one group can give, each made from the one with its lowest bit cleared.
+void fill_entries(const int32_t* numbers, int rows, int entries, int32_t start, int32_t* out) {
+    out[0] = start;
+    for (int entry = 1; entry < entries; ++entry) {
+        const int row = std::countr_zero(unsigned(entry));
+        out[entry] = out[entry & (entry - 1)] + (row < rows ? numbers[row] : 0);
+    }
+}
+
+/// Tables and biases of one array of numbers.
+void write_tables(const Block& block, const std::vector<int32_t>& numbers, const Shape& shape, const TablePlan& plan,
+                  std::byte* packed) {
+    auto* const table = reinterpret_cast<uint8_t*>(packed + plan.table);
+    auto* const bias = reinterpret_cast<int32_t*>(packed + plan.bias);
+    const size_t plane_bytes = column_bytes(shape, plan) / size_t(plan.planes);
+    std::vector<int32_t> entries(size_t(shape.table_bytes));
+    for (int group = 0; group * shape.group_rows < block.rows; ++group) {
+        const int first = group * shape.group_rows, rows = std::min(shape.group_rows, block.rows - first);
+        for (int col = 0; col < block.cols; ++col) {
+            int32_t of_rows[8] = {}, start = 0;
+            for (int i = 0; i < rows; ++i) {
+                of_rows[i] = numbers[size_t(first + i) * size_t(block.cols) + size_t(col)] / plan.factor;
+                if (of_rows[i] < 0) start -= of_rows[i];
+            }
+            bias[col] += start;
+            fill_entries(of_rows, rows, shape.table_bytes, start, entries.data());
+            uint8_t* out = table + size_t(col) * column_bytes(shape, plan) + size_t(group) * size_t(shape.table_bytes);
+            for (int plane = 0; plane < plan.planes; ++plane, out += plane_bytes) {
+                for (int i = 0; i < shape.table_bytes; ++i) {
+                    out[i] = uint8_t(entries[size_t(i)] >> (plane * kPlaneBits) & ((1 << kPlaneBits) - 1));
+                }
+            }
+        }
+    }
+}
+
+Tables tables_of(const Block& block, const TablePlan& plan) {
+    Tables tables;
+    tables.cols = block.cols;
+    tables.groups = plan.groups;
+    tables.planes = plan.planes;
+    tables.factor = plan.factor;
+    tables.table = reinterpret_cast<const uint8_t*>(block.packed.data() + plan.table);
+    tables.bias = reinterpret_cast<const int32_t*>(block.packed.data() + plan.bias);
+    return tables;
+}
+
+// ------------------------------------------------------------------------------------------------ tiles
+
+/// Digit rows of one tile: either neighbouring vectors in one cycle, or all cycles of some vectors one after another.
+struct Tile {
+    int first_vector = 0, vectors = 0;
+    int cycle = -1;     // -1: all cycles
+    int first_row = 0;  // then: first digit row, counted from cycle 0 of first_vector
+};
+
+struct DigitRow {
+    int vector = -1, cycle = 0;  // vector -1: none
+};
+
+DigitRow row_of(const Tile& tile, int lane, int cycles) {
+    if (tile.cycle >= 0) return lane < tile.vectors ? DigitRow{tile.first_vector + lane, tile.cycle} : DigitRow{};
+    const int row = tile.first_row + lane;
+    return row < tile.vectors * cycles ? DigitRow{tile.first_vector + row / cycles, row % cycles} : DigitRow{};
+}
+
+/// Vectors side by side where they fill most of a tile; the few that are left over, cycle after cycle.
+std::vector<Tile> plan_tiles(const Drive& drive, int lanes) {
+    std::vector<Tile> tiles;
+    int vector = 0;
+    while (drive.vectors - vector > lanes / 2 || (drive.cycles == 1 && vector < drive.vectors)) {
+        const int count = std::min(lanes, drive.vectors - vector);
+        for (int cycle = 0; cycle < drive.cycles; ++cycle) tiles.push_back({vector, count, cycle, 0});
+        vector += count;
+    }
+    const int left = drive.vectors - vector;
+    for (int row = 0; row < left * drive.cycles; row += lanes) tiles.push_back({vector, left, -1, row});
+    return tiles;
+}
+
+/// Whether two tiles share their totals.
+bool share_slot(const Tile& a, const Tile& b) {
+    return a.cycle >= 0 && b.cycle >= 0 && a.first_vector == b.first_vector;
+}
+
+int32_t halves(int64_t weight) {
+    const int64_t first = weight >> 1, second = weight - first;
+    return int32_t(uint32_t(uint16_t(first)) | uint32_t(uint16_t(second)) << 16);
+}
+
+bool has_halves(int64_t weight) { return weight >= -65536 && weight <= 65534; }
+
+/// Memory of one pass, kept from call to call.
+struct PassMemory {
+    std::vector<const uint64_t*> bits;
+    std::vector<uint8_t> index, draws;
+    std::vector<TileInfo> tile;
+    std::vector<int32_t> slot_vector, weight;  // slot_vector: (slots x lanes), -1: none
+    std::vector<int16_t> valid;
+    std::vector<uint32_t> counter;
+
+    std::span<const int32_t> slot_vectors() const { return slot_vector; }
+
+    /// Lays out some tiles; `noise` may be null.
+    Pass view(const Shape& shape, const Block& block, const Drive& drive, std::span<const Tile> tiles,
+              const kernels::Noise* noise) {
+        const auto lanes = size_t(shape.lanes), used = tiles.size();
+        Pass pass;
+        pass.used = int(used);
+        pass.tiles = round_up(pass.used, kBatch);
+        pass.index_groups = round_up((block.rows + shape.group_rows - 1) / shape.group_rows,
+                                     std::lcm(shape.groups_per_step, kBatch));
+        bits.assign(size_t(pass.tiles) * lanes, nullptr);
+        index.resize(size_t(pass.tiles) * size_t(pass.index_groups) * lanes);
+        tile.assign(used, {});
+        slot_vector.clear();
+        weight.assign(used * lanes, 0);
+        valid.assign(used * lanes, 0);
+        if (noise) {
+            counter.assign(used * lanes * 4, 0);
+            draws.resize(used * lanes * 16 + kAlignment);
+        }
+        for (size_t t = 0; t < used; ++t) fill_tile(shape, block, drive, tiles, t, noise, pass);
+        pass.bits = bits.data();
+        pass.index = index.data();
+        pass.tile = tile.data();
+        pass.valid = valid.data();
+        pass.weight = weight.data();
+        pass.counter = counter.data();
+        const auto misaligned = reinterpret_cast<uintptr_t>(draws.data()) % kAlignment;
+        pass.draws = draws.data() + (kAlignment - misaligned) % kAlignment;
+        return pass;
+    }
+
+ private:
+    void fill_tile(const Shape& shape, const Block& block, const Drive& drive, std::span<const Tile> tiles, size_t t,
+                   const kernels::Noise* noise, Pass& pass) {
+        const int lanes = shape.lanes, parts = lanes / 16;
+        const auto first = t * size_t(lanes);
+        const bool opens_slot = t == 0 || !share_slot(tiles[t - 1], tiles[t]);
+        pass.slots += opens_slot;
+        const bool one_cycle = tiles[t].cycle >= 0;
+        tile[t].slot = pass.slots - 1;
+        tile[t].cycle_weight = one_cycle ? int32_t(drive.cycle_weight[tiles[t].cycle]) : 0;
+        tile[t].full = one_cycle && tiles[t].vectors == lanes;
+        const auto blocks = uint32_t(block.cols + 3) / 4;
+        for (int lane = 0; lane < lanes; ++lane) {
+            const DigitRow row = row_of(tiles[t], lane, drive.cycles);
+            if (row.vector < 0) continue;
+            const int64_t at = int64_t{row.vector} * drive.cycles + row.cycle;
+            bits[first + size_t(lane)] = drive.bits + at * words_of(block.rows);
+            if (!noise) continue;
+            uint32_t* to = counter.data() + (first + size_t(lane % 16 * parts + lane / 16)) * 4;
+            to[0] = uint32_t(row.cycle) * blocks;
+            to[1] = drive.position[row.vector];
+            to[2] = drive.sample[row.vector];
+            to[3] = noise->block;
+        }
+        for (int k = 0; k < lanes; ++k) {
+            const DigitRow code = row_of(tiles[t], lane_of_code(k, lanes), drive.cycles);
+            const DigitRow total = row_of(tiles[t], lane_of_total(k, lanes), drive.cycles);
+            if (code.vector >= 0) valid[first + size_t(k)] = -1;
+            if (total.vector >= 0) weight[first + size_t(k)] = halves(drive.cycle_weight[total.cycle]);
+            if (opens_slot) slot_vector.push_back(total.vector);
+        }
+    }
+};
+
+/// So many tiles that their indices stay in the first-level cache.
+size_t tiles_per_pass(const Shape& shape, const Block& block) {
+    constexpr int kIndexBytes = 8 << 10, kMostTiles = 64;
+    const int groups = round_up((block.rows + shape.group_rows - 1) / shape.group_rows, shape.groups_per_step);
+    return size_t(std::clamp(kIndexBytes / (groups * shape.lanes) / kBatch * kBatch, kBatch, kMostTiles));
+}
+
+/// Passes that are prepared together: their indices stay in the second-level cache.
+constexpr size_t kPasses = 8;
+struct Passes {
+    std::array<PassMemory, kPasses> memory;
+    std::array<Pass, kPasses> view;
+    std::array<std::span<const Tile>, kPasses> tiles;
+    size_t count = 0;
+};
+
+/// body(passes) for all tiles, some passes at a time.
+template <class Body>
+void for_passes(const Vector& vector, const Block& block, const Drive& drive, const kernels::Noise* noise,
+                Passes& passes, const Body& body) {
+    const std::vector<Tile> tiles = plan_tiles(drive, vector.shape.lanes);
+    const size_t step = tiles_per_pass(vector.shape, block);
+    for (size_t first = 0; first < tiles.size();) {
+        for (passes.count = 0; passes.count < kPasses && first < tiles.size(); ++passes.count, first += step) {
+            const size_t p = passes.count;
+            passes.tiles[p] = std::span(tiles).subspan(first, std::min(step, tiles.size() - first));
+            passes.view[p] = passes.memory[p].view(vector.shape, block, drive, passes.tiles[p], noise);
+            vector.index_pass(passes.view[p], words_of(block.rows));
+        }
+        body(passes);
+    }
+}
+
+// ------------------------------------------------------------------------------------------------ conversion
+
+/// As the vector part wants them.
+struct ConverterArrays {
+    std::vector<float> step32, offset32, own;
+    std::vector<double> offset64;
+    Converters view;
+
+    ConverterArrays(const Block& block, const Converter& converter) : offset64(converter.offset) {
+        view.anchor = anchor(converter);
+        for (double& offset : offset64) offset += view.anchor;
+        step32.assign(converter.inv_step.begin(), converter.inv_step.end());
+        offset32.assign(offset64.begin(), offset64.end());
+        for (int col = 0; col < block.cols; ++col) own.push_back(noise_scale(block, converter, col).own);
+        view.step32 = step32.data();
+        view.offset32 = offset32.data();
+        view.step64 = converter.inv_step.data();
+        view.offset64 = offset64.data();
+        view.lo = converter.lo;
+        view.hi = converter.hi;
+        view.one_bit = converter.one_bit;
+        view.wide = converter.wide;
+    }
+};
+
+int64_t largest_code(const Converter& converter) {
+    if (converter.one_bit) return 1;
+    return std::max(std::abs(int64_t{converter.lo}), std::abs(int64_t{converter.hi}));
+}
+
+int64_t sum_of_weights(const Drive& drive) {
+    int64_t sum = 0;
+    for (int cycle = 0; cycle < drive.cycles; ++cycle) sum += std::abs(drive.cycle_weight[cycle]);
+    return sum;
+}
+
+/// Columns that add to one output and whose totals fit in 32 bits together; a column alone is weighted in 64 bits.
+struct RunPlan {
+    std::vector<int32_t> end, column_weight;
+    std::vector<int32_t> output;  // of each run
+    std::vector<int64_t> weight;  // of each run
+
+    RunPlan(const Readout& readout, int cols, int64_t largest_total) {
+        int64_t weights = 0;
+        for (int col = 0; col < cols; ++col) {
+            const int64_t next = readout.column_weight[size_t(col)];
+            const bool small = std::abs(next) <= kMax32 / std::max<int64_t>(largest_total, 1);
+            const bool joins = !end.empty() && small && weight.back() == 1 &&
+                               output.back() == readout.column_output[size_t(col)] &&
+                               (weights + std::abs(next)) * largest_total <= kMax32;
+            if (!joins) {
+                end.push_back(0);
+                output.push_back(readout.column_output[size_t(col)]);
+                weight.push_back(small ? 1 : next);
+                weights = 0;
+            }
+            column_weight.push_back(small ? int32_t(next) : 1);
+            weights += std::abs(next);
+            end.back() = col + 1;
+        }
+    }
+};
+
+/// First runs of blocks of columns whose tables stay in the second-level cache, and the number of runs behind them.
+std::vector<int> run_blocks(const RunPlan& runs, size_t column_bytes) {
+    constexpr size_t kTableBytes = 160 << 10;
+    const auto columns = int32_t(std::max<size_t>(1, kTableBytes / column_bytes));
+    std::vector<int> first = {0};
+    int32_t start = 0;
+    for (size_t run = 0; run + 1 < runs.end.size(); ++run) {
+        if (runs.end[run + 1] - start <= columns) continue;
+        first.push_back(int(run) + 1);
+        start = runs.end[run];
+    }
+    first.push_back(int(runs.end.size()));
+    return first;
+}
+
+/// Where the totals of runs go.
+struct Sink {
+    const RunPlan& runs;
+    std::span<const int32_t> slot_vector;
+    int outputs = 0;
+    int64_t* acc = nullptr;
+
+    static void add(void* context, int first_run, int count, const int32_t* totals) {
+        const auto& sink = *static_cast<const Sink*>(context);
+        const size_t stride = sink.slot_vector.size();
+        const int32_t* const output = sink.runs.output.data() + first_run;
+        const int64_t* const weight = sink.runs.weight.data() + first_run;
+        for (size_t k = 0; k < stride; ++k) {
+            const int32_t vector = sink.slot_vector[k];
+            if (vector < 0) continue;
+            int64_t* const out = sink.acc + int64_t{vector} * sink.outputs;
+            for (int run = 0; run < count; ++run) out[output[run]] += totals[size_t(run) * stride + k] * weight[run];
+        }
+    }
+};
+
+/// Bound of |t|: the vector part turns t into 32-bit integers before it clips.
+double largest_t(const Block& block, const Converter& converter, const Header& header) {
+    double largest = 0;
+    for (int col = 0; col < block.cols; ++col) {
+        const NoiseScale scale = noise_scale(block, converter, col);
+        const double variance = double(scale.unit) * double(kLargestVariance) * block.rows + double(scale.own);
+        const double x = double(header.largest_sum) + kLargestDeviate * std::sqrt(variance);
+        largest = std::max(largest, x * std::abs(converter.inv_step[size_t(col)]) +
+                                        std::abs(converter.offset[size_t(col)]));
+    }
+    return largest;
+}
+
+}  // namespace
+
+bool pack(const Vector& vector, Block& block) {
+    const Shape& shape = vector.shape;
+    if (block.rows > kMostRows) return false;
+    Header header;
+    const Extent g = extent_of(block, block.g, shape.group_rows);
+    const Extent variance = block.variance.empty() ? Extent{} : extent_of(block, block.variance, shape.group_rows);
+    header.largest_sum = g.column;
+    header.g.factor = common_factor(block.g);
+    const int64_t largest = std::max(g.group / header.g.factor, variance.group);
+    if (largest >> kEntryBits || std::max(g.column, variance.column) > kMax32 / 2) return false;
+    header.g.planes = planes_for(g.group / header.g.factor);
+    header.variance.planes = planes_for(variance.group);
+
+    size_t size = sizeof(Header);
+    const auto reserve = [&size](size_t bytes) {
+        const size_t place = (size + 63) / 64 * 64;
+        size = place + bytes;
+        return place;
+    };
+    const int groups = round_up((block.rows + shape.group_rows - 1) / shape.group_rows, kBatch);
+    for (TablePlan* plan : {&header.g, &header.variance}) {
+        if (plan == &header.variance && block.variance.empty()) continue;
+        plan->groups = groups;
+        plan->table = reserve(size_t(block.cols) * column_bytes(shape, *plan));
+        plan->bias = reserve(size_t(block.cols) * sizeof(int32_t));
+    }
+    block.packed.assign(size, std::byte{});
+    std::memcpy(block.packed.data(), &header, sizeof(Header));
+    write_tables(block, block.g, shape, header.g, block.packed.data());
+    if (!block.variance.empty()) write_tables(block, block.variance, shape, header.variance, block.packed.data());
+    return true;
+}
+
+void sums(const Vector& vector, const Block& block, const Drive& drive, int64_t* out) {
+    const Tables tables = tables_of(block, header_of(block).g);
+    const auto lanes = size_t(vector.shape.lanes);
+    thread_local Passes memory;
+    std::vector<int32_t> column;
+    const auto write = [&](const Pass& pass, std::span<const Tile> tiles, int col) {
+        column.resize(size_t(pass.tiles) * lanes);
+        vector.sums(tables, pass, col, column.data());
+        for (size_t k = 0; k < tiles.size() * lanes; ++k) {
+            const int lane = lane_of_total(int(k % lanes), vector.shape.lanes);
+            const DigitRow row = row_of(tiles[k / lanes], lane, drive.cycles);
+            if (row.vector < 0) continue;
+            out[(int64_t{row.vector} * drive.cycles + row.cycle) * block.cols + col] = column[k];
+        }
+    };
+    for_passes(vector, block, drive, nullptr, memory, [&](const Passes& passes) {
+        for (size_t p = 0; p < passes.count; ++p) {
+            for (int col = 0; col < block.cols; ++col) write(passes.view[p], passes.tiles[p], col);
+        }
+    });
+}
+
+bool fits(const Block& block, const Converter& converter, const Drive& drive) {
+    constexpr double kLargestT = 1 << 30;
+    return std::all_of(drive.cycle_weight, drive.cycle_weight + drive.cycles, has_halves) &&
+           largest_code(converter) * sum_of_weights(drive) <= kMax32 &&
+           (converter.wide || largest_code(converter) <= std::numeric_limits<int16_t>::max()) &&
+           (converter.wide || largest_t(block, converter, header_of(block)) < kLargestT);
+}
+
+int64_t convert(const Vector& vector, const Block& block, const Converter& converter, const Readout& readout,
+                const Drive& drive, const kernels::Noise* noise, int64_t* acc) {
+    const Header header = header_of(block);
+    const Tables tables = tables_of(block, header.g);
+    const Tables variance = block.variance.empty() ? Tables{} : tables_of(block, header.variance);
+    const ConverterArrays converters(block, converter);
+    const RunPlan runs(readout, block.cols, largest_code(converter) * sum_of_weights(drive));
+    Noise source;
+    source.on = has_noise(block, converter, noise);
+    if (source.on) {
+        source.variance = block.variance.empty() ? nullptr : &variance;
+        source.unit = noise_scale(block, converter, 0).unit;
+        source.own = converters.own.data();
+        source.k0 = noise->key.k0;
+        source.k1 = noise->key.k1;
+    }
+    thread_local Passes memory;
+    thread_local std::vector<int32_t> totals;
+    const std::vector<int> blocks = run_blocks(runs, column_bytes(vector.shape, header.g) + column_bytes(vector.shape, header.variance));
+    int64_t clipped = 0;
+    for_passes(vector, block, drive, source.on ? noise : nullptr, memory, [&](const Passes& passes) {
+        for (size_t first = 0; first + 1 < blocks.size(); ++first) {
+            for (size_t p = 0; p < passes.count; ++p) {
+                const Pass& pass = passes.view[p];
+                totals.resize(size_t(pass.slots) * size_t(vector.shape.lanes) * kRunsAtOnce);
+                Sink sink{runs, passes.memory[p].slot_vectors(), readout.outputs, acc};
+                const Runs view{blocks[first], blocks[first + 1], runs.end.data(), totals.data()};
+                clipped += vector.convert(tables, pass, view, converters.view, source,
+                                          {Sink::add, &sink, runs.column_weight.data()});
+            }
+        }
+    });
+    return clipped;
+}
+
+}  // namespace bitline::kernels::lookup

@@ -1,0 +1,452 @@
+#pragma once
+
+// One-bit digits by lookup, the vector part. Included behind the vectors of an instruction set (avx2_vector.h, ...), in
+// a file compiled for it.
+//
+// The bits of a few word lines are an index, and a table holds the sums that they can give. Lanes are digit rows, so one
+// byte shuffle looks up one group of word lines for 32 or 64 digit rows at once, out of a table that lies in a register:
+// no gathers, no first-level cache to miss. Bytes of six bits add up four times before they must be widened.
+
+#include "core/kernels/lookup.h"
+#include "core/kernels/noise_vector.h"
+
+namespace bitline::kernels::lookup {
+namespace {
+
+constexpr int kQuarters = 4;                  // vectors of 32-bit numbers per tile
+constexpr int kQuarter = kLanes / kQuarters;  // numbers of each
+
+/// Sums of one plane over all groups, words of the even and of the odd lanes.
+struct Words {
+    Bytes even[kBatch], odd[kBatch];
+};
+
+inline void widen(Bytes& even, Bytes& odd, Bytes bytes) {
+    even = add16(even, bytes);
+    odd = add16(odd, right16<8>(bytes));
+}
+
+/// `start`: what every word begins with. `stride`: bytes from the indices of one tile to those of the next.
+inline void plane_sums(const uint8_t* table, const uint8_t* index, size_t stride, int groups, int start, Words& out) {
+    static_assert(kBatch == 4);
+    // Named one by one, because GCC copies an array of sums to and fro in every round of the loop.
+    // Even words gain 256 times what the odd ones hold, which is taken away at the end.
+    Bytes even0 = all16(start * 257), even1 = even0, even2 = even0, even3 = even0;
+    Bytes odd0 = all16(start), odd1 = odd0, odd2 = odd0, odd3 = odd0;
+    for (int group = 0; group < groups; group += kBatch) {
+        Bytes entries = load_table(table);
+        Bytes sum0 = look_up(entries, index), sum1 = look_up(entries, index + stride);
+        Bytes sum2 = look_up(entries, index + 2 * stride), sum3 = look_up(entries, index + 3 * stride);
+#pragma GCC unroll 3
+        for (int i = 1; i < kBatch; ++i) {
+            entries = load_table(table + i * kTableBytes);
+            const uint8_t* at = index + i * kLanes;
+            sum0 = add8(sum0, look_up(entries, at));
+            sum1 = add8(sum1, look_up(entries, at + stride));
+            sum2 = add8(sum2, look_up(entries, at + 2 * stride));
+            sum3 = add8(sum3, look_up(entries, at + 3 * stride));
+        }
+        widen(even0, odd0, sum0);
+        widen(even1, odd1, sum1);
+        widen(even2, odd2, sum2);
+        widen(even3, odd3, sum3);
+        table += kBatch * kTableBytes;
+        index += kBatch * kLanes;
+    }
+    out = {{sub16(even0, left16<8>(odd0)), sub16(even1, left16<8>(odd1)), sub16(even2, left16<8>(odd2)),
+            sub16(even3, left16<8>(odd3))},
+           {odd0, odd1, odd2, odd3}};
+}
+
+/// All planes of one column for a batch of tiles.
+struct PlaneSums {
+    Words plane[kMostPlanes];
+};
+
+/// Minus the bias of a column, a plane's part of it; the last plane takes what is left.
+inline int plane_start(int32_t bias, int plane, int planes) {
+    const int32_t part = bias >> (plane * kPlaneBits);
+    return -(plane + 1 < planes ? part & ((1 << kPlaneBits) - 1) : part);
+}
+
+inline void column_planes(const Tables& tables, int col, const uint8_t* index, size_t stride, PlaneSums& out) {
+    const size_t plane_bytes = size_t(tables.groups) * kTableBytes;
+    const uint8_t* table = tables.table + size_t(col) * tables.planes * plane_bytes;
+    for (int plane = 0; plane < tables.planes; ++plane, table += plane_bytes) {
+        const int start = plane_start(tables.bias[col], plane, tables.planes);
+        plane_sums(table, index, stride, tables.groups, start, out.plane[plane]);
+    }
+}
+
+/// S / factor of one tile, in the order of totals.
+struct Integers {
+    Bytes at[kQuarters];
+};
+
+/// Numbers of half a tile, in the order of totals.
+struct Half {
+    Bytes low, high;
+};
+
+inline Half join_pair(Bytes first, Bytes second) {
+    const Bytes places = all32(1 | 1 << (16 + kPlaneBits));
+    return {add_products16(low16(first, second), places), add_products16(high16(first, second), places)};
+}
+
+/// Words times 2^kBits, kBits <= 16.
+template <int kBits>
+Half scale_words(Bytes words) {
+    return {signed_right32<16 - kBits>(low16(zero(), words)), signed_right32<16 - kBits>(high16(zero(), words))};
+}
+
+inline Half add(const Half& a, const Half& b) { return {add32(a.low, b.low), add32(a.high, b.high)}; }
+
+template <int kPlanes>
+Half join_half(const Bytes* words) {
+    if (kPlanes == 1) return scale_words<0>(words[0]);
+    const Half low = join_pair(words[0], words[1]);
+    if (kPlanes == 2) return low;
+    if (kPlanes == 3) return add(low, scale_words<2 * kPlaneBits>(words[2]));
+    const Half high = join_pair(words[2], words[3]);
+    return add(low, {left32<2 * kPlaneBits>(high.low), left32<2 * kPlaneBits>(high.high)});
+}
+
+template <int kPlanes>
+Integers join_planes(const PlaneSums& sums, int tile) {
+    Integers out;
+    for (int half = 0; half < 2; ++half) {
+        Bytes words[kPlanes];
+        for (int plane = 0; plane < kPlanes; ++plane) {
+            words[plane] = half ? sums.plane[plane].odd[tile] : sums.plane[plane].even[tile];
+        }
+        const Half numbers = join_half<kPlanes>(words);
+        out.at[2 * half] = numbers.low;
+        out.at[2 * half + 1] = numbers.high;
+    }
+    return out;
+}
+
+__attribute__((always_inline)) inline Integers join_all(const PlaneSums& sums, int planes, int tile) {
+    if (planes == 3) return join_planes<3>(sums, tile);
+    if (planes == 2) return join_planes<2>(sums, tile);
+    return planes == 1 ? join_planes<1>(sums, tile) : join_planes<4>(sums, tile);
+}
+
+// ------------------------------------------------------------------------------------------------ noise
+
+/// Deviates of four neighbouring columns for one tile, in the order of totals.
+struct Draws {
+    Integers column[4];
+};
+
+/// `columns`: number of the four columns, what their counters begin with.
+inline void draw(const RoundKeys& keys, const uint32_t* counters, uint32_t columns, Draws& out) {
+    constexpr int kFirst[kQuarters] = {0, 8, 1, 9};
+    const Bytes first = repeat(_mm_set_epi32(0, 0, 0, int(columns)));
+    for (int quarter = 0; quarter < kQuarters; ++quarter) {
+        Bytes z[4];
+        for (int i = 0; i < 4; ++i) {
+            const int lane = kFirst[quarter] + 2 * i;
+            z[i] = deviates(add32(load(counters + lane * kParts * 4), first), keys);
+        }
+        const Bytes low01 = low32(z[0], z[1]), high01 = high32(z[0], z[1]);
+        const Bytes low23 = low32(z[2], z[3]), high23 = high32(z[2], z[3]);
+        out.column[0].at[quarter] = low64(low01, low23);
+        out.column[1].at[quarter] = high64(low01, low23);
+        out.column[2].at[quarter] = low64(high01, high23);
+        out.column[3].at[quarter] = high64(high01, high23);
+    }
+}
+
+// ------------------------------------------------------------------------------------------------ conversion
+
+/// What the conversions of one column need.
+struct Column {
+    const Converters& converters;
+    int col;
+    int32_t factor, weight;
+    bool small_weights, noisy;
+    float unit, own;  // of the noise
+};
+
+/// The same in every lane.
+struct ColumnVectors {
+    Floats step, offset, anchor, factor, unit, own;
+    Bytes lo, hi, weight;
+    bool has_factor, small_weights;  // the cycles' weights times the column's fit in 16 bits
+
+    explicit ColumnVectors(const Column& column)
+        : step(all(column.converters.step32[column.col])),
+          offset(all(column.converters.offset32[column.col])),
+          anchor(all(float(column.converters.anchor))),
+          factor(all(float(column.factor))),
+          unit(all(column.unit)),
+          own(all(column.own)),
+          lo(all16(column.converters.lo)),
+          hi(all16(column.converters.hi)),
+          weight(all32(column.weight)),
+          has_factor(column.factor != 1),
+          small_weights(column.small_weights) {}
+};
+
+/// t of one vector of sums. The product with the factor is exact: a sum below 2^24.
+template <bool kNoisy>
+Floats scaled(const ColumnVectors& column, Bytes sum, Bytes variance, Bytes z) {
+    Floats x = to_float(sum);
+    if (column.has_factor) x = multiply(x, column.factor);
+    if (kNoisy) x = fused(noise_roots(fused(to_float(variance), column.unit, column.own)), to_float(z), x);
+    return subtract(fused(x, column.step, column.offset), column.anchor);
+}
+
+/// Numbers of one tile in memory, in the order of totals.
+struct Numbers {
+    alignas(64) int32_t at[kLanes];
+    explicit Numbers(const Integers& from) {
+        for (int q = 0; q < kQuarters; ++q) store(at + q * kQuarter, from.at[q]);
+    }
+};
+
+/// Clips t, which is a whole number, and counts.
+inline int32_t clip(double t, const Converters& converters, int& clipped) {
+    if (t < converters.lo) return ++clipped, converters.lo;
+    if (t > converters.hi) return ++clipped, converters.hi;
+    return int32_t(t);
+}
+
+/// One tile in double. Returns how many were clipped.
+inline int64_t convert_wide(const Column& column, const Integers& sum, const Integers& variance, const Integers& z,
+                            const int16_t* valid, const int32_t* weight, int32_t* totals) {
+    const Converters& converters = column.converters;
+    const Numbers sums(sum), variances(variance), deviate(z);
+    int clipped = 0;
+    for (int k = 0; k < kLanes; ++k) {
+        double x = double(int64_t(sums.at[k]) * column.factor);
+        if (column.noisy) {
+            const float q = __builtin_fmaf(float(variances.at[k]), column.unit, column.own);
+            x = __builtin_fma(double(noise_root(q)), double(deviate.at[k]), x);
+        }
+        const double anchored = __builtin_fma(x, converters.step64[column.col], converters.offset64[column.col]);
+        const double t = anchored - converters.anchor;
+        int32_t code = t >= 0 ? 1 : -1;
+        if (!converters.one_bit) {
+            int beyond = 0;
+            code = clip(__builtin_nearbyint(t), converters, beyond);
+            clipped += valid[code_of_total(k, kLanes)] ? beyond : 0;
+        }
+        totals[k] += code * (int32_t(int16_t(weight[k])) + (weight[k] >> 16)) * column.weight;
+    }
+    return clipped;
+}
+
+/// Codes of one tile, 16 bits each.
+struct Codes {
+    Bytes half[2];
+};
+
+/// One tile in float32. `valid`: null where no lane is missing.
+template <bool kNoisy, bool kOneBit>
+Codes convert_narrow(const ColumnVectors& column, const Integers& sum, const Integers& variance, const Integers& z,
+                     const int16_t* valid, Bytes& clipped) {
+    Codes codes;
+    for (int half = 0; half < 2; ++half) {
+        const int q = 2 * half;
+        const Floats first = scaled<kNoisy>(column, sum.at[q], variance.at[q], z.at[q]);
+        const Floats second = scaled<kNoisy>(column, sum.at[q + 1], variance.at[q + 1], z.at[q + 1]);
+        if (kOneBit) {
+            codes.half[half] = saturate16(sign_of(first), sign_of(second));
+            continue;
+        }
+        const Bytes rounded = saturate16(to_nearest(first), to_nearest(second));
+        const Bytes bounded = bound16(rounded, column.lo, column.hi);
+        clipped = valid ? count_unequal16(clipped, rounded, bounded, load(valid + half * (kLanes / 2)))
+                        : count_unequal16(clipped, rounded, bounded);
+        codes.half[half] = bounded;
+    }
+    return codes;
+}
+
+inline void add_to(int32_t* total, Bytes more) { store(total, add32(load(total), more)); }
+
+/// totals += first * (low half of weights) + second * (high half).
+inline void add_codes(const Codes& first, const Codes& second, Bytes weights, int32_t* totals) {
+    for (int half = 0; half < 2; ++half) {
+        const Bytes a = first.half[half], b = second.half[half];
+        add_to(totals + 2 * half * kQuarter, add_products16(low16(a, b), weights));
+        add_to(totals + (2 * half + 1) * kQuarter, add_products16(high16(a, b), weights));
+    }
+}
+
+/// Likewise with weights of each lane, whose halves add up, and the weight of the column.
+inline void add_weighted(const Codes& codes, const int32_t* weight, Bytes column_weight, int32_t* totals) {
+    for (int half = 0; half < 2; ++half) {
+        const int32_t* of_lanes = weight + 2 * half * kQuarter;
+        const Bytes a = codes.half[half];
+        const Bytes low = add_products16(low16(a, a), load(of_lanes));
+        const Bytes high = add_products16(high16(a, a), load(of_lanes + kQuarter));
+        add_to(totals + 2 * half * kQuarter, multiply32(low, column_weight));
+        add_to(totals + (2 * half + 1) * kQuarter, multiply32(high, column_weight));
+    }
+}
+
+/// Adds the codes of `count` tiles from `first` on to their totals, two cycles of the same vectors at a time.
+inline void add_batch(const Pass& pass, const Column& column, const ColumnVectors& vectors, int first, int count,
+                      const Codes* codes, int32_t* totals) {
+    for (int i = 0; i < count; ++i) {
+        const TileInfo& tile = pass.tile[first + i];
+        int32_t* const total = totals + size_t(tile.slot) * kLanes;
+        if (tile.cycle_weight == 0 || !vectors.small_weights) {
+            add_weighted(codes[i], pass.weight + size_t(first + i) * kLanes, vectors.weight, total);
+            continue;
+        }
+        const TileInfo* const next = i + 1 < count ? &tile + 1 : nullptr;
+        const bool paired = next && next->slot == tile.slot && next->cycle_weight != 0;
+        const uint32_t low = uint16_t(tile.cycle_weight * column.weight);
+        const uint32_t high = paired ? uint16_t(next->cycle_weight * column.weight) : 0;
+        add_codes(codes[i], codes[i + paired], all32(int32_t(low | high << 16)), total);
+        i += paired;
+    }
+}
+
+inline int64_t sum_words(Bytes words) {
+    alignas(64) int16_t at[kLanes / 2];
+    store(at, words);
+    int64_t sum = 0;
+    for (int i = 0; i < kLanes / 2; ++i) sum += at[i];
+    return sum;
+}
+
+/// Deviates of four columns for every tile.
+inline void draw_columns(const RoundKeys& keys, const Pass& pass, int columns, Draws* draws) {
+    for (int tile = 0; tile < pass.used; ++tile) {
+        draw(keys, pass.counter + size_t(tile) * kLanes * 4, uint32_t(columns), draws[tile]);
+    }
+}
+
+/// Everything that one call shares.
+struct Conversion {
+    const Tables& tables;
+    const Pass& pass;
+    const Converters& converters;
+    const Noise& noise;
+    const Draws* draws;  // (used), deviates of the column's four
+};
+
+/// One batch of tiles of one column. Returns how many were clipped, but for those that `clipped` counts.
+template <bool kNoisy, bool kOneBit>
+int64_t convert_batch(const Conversion& all, const Column& column, const ColumnVectors& vectors, int first,
+                      const PlaneSums& sums, const PlaneSums& squares, int32_t* totals, Bytes& clipped) {
+    int64_t clipped_wide = 0;
+    const Tables* const of_squares = all.noise.variance;
+    const int count = all.pass.used - first < kBatch ? all.pass.used - first : kBatch;
+    Codes codes[kBatch];
+    for (int i = 0; i < count; ++i) {
+        const size_t tile = size_t(first + i);
+        const Integers sum = join_all(sums, all.tables.planes, i);
+        Integers variance = {{zero(), zero(), zero(), zero()}}, z = variance;
+        if (kNoisy) {
+            if (of_squares) variance = join_all(squares, of_squares->planes, i);
+            z = all.draws[tile].column[column.col % 4];
+        }
+        const int16_t* const valid = all.pass.valid + tile * kLanes;
+        if (all.converters.wide) {
+            clipped_wide += convert_wide(column, sum, variance, z, valid, all.pass.weight + tile * kLanes,
+                                         totals + size_t(all.pass.tile[tile].slot) * kLanes);
+        } else {
+            codes[i] = convert_narrow<kNoisy, kOneBit>(vectors, sum, variance, z,
+                                                       all.pass.tile[tile].full ? nullptr : valid, clipped);
+        }
+    }
+    if (!all.converters.wide) add_batch(all.pass, column, vectors, first, count, codes, totals);
+    return clipped_wide;
+}
+
+/// One column, all tiles of a pass.
+template <bool kNoisy, bool kOneBit>
+int64_t convert_column(const Conversion& all, const Column& column, int32_t* totals) {
+    const ColumnVectors vectors(column);
+    const size_t tile_bytes = size_t(all.pass.index_groups) * kLanes;
+    Bytes clipped_words = zero();
+    int64_t clipped = 0;
+    for (int first = 0; first < all.pass.tiles; first += kBatch) {
+        const uint8_t* const index = all.pass.index + size_t(first) * tile_bytes;
+        PlaneSums sums, squares;
+        column_planes(all.tables, column.col, index, tile_bytes, sums);
+        if (kNoisy && all.noise.variance) column_planes(*all.noise.variance, column.col, index, tile_bytes, squares);
+        clipped +=
+            convert_batch<kNoisy, kOneBit>(all, column, vectors, first, sums, squares, totals, clipped_words);
+    }
+    return clipped + sum_words(clipped_words);
+}
+
+int64_t convert_any_column(const Conversion& all, const Column& column, int32_t* totals) {
+    if (column.noisy) {
+        return column.converters.one_bit ? convert_column<true, true>(all, column, totals)
+                                         : convert_column<true, false>(all, column, totals);
+    }
+    return column.converters.one_bit ? convert_column<false, true>(all, column, totals)
+                                     : convert_column<false, false>(all, column, totals);
+}
+
+int64_t convert(const Tables& tables, const Pass& pass, const Runs& runs, const Converters& converters,
+                const Noise& noise, const Output& output) {
+    auto* const draws = static_cast<Draws*>(pass.draws);
+    const RoundKeys keys = round_keys(noise.k0, noise.k1);
+    int64_t clipped = 0;
+    const Conversion all{tables, pass, converters, noise, draws};
+    int64_t largest = 0;  // weight of a cycle
+    for (int tile = 0; tile < pass.used; ++tile) {
+        const int64_t weight = __builtin_llabs(pass.tile[tile].cycle_weight);
+        largest = largest < weight ? weight : largest;
+    }
+    const size_t run_size = size_t(pass.slots) * kLanes;
+    const int start = runs.first == 0 ? 0 : runs.end[runs.first - 1];
+    for (int first = runs.first, col = start; first < runs.last; first += kRunsAtOnce) {
+        const int count = runs.last - first < kRunsAtOnce ? runs.last - first : kRunsAtOnce;
+        __builtin_memset(runs.totals, 0, size_t(count) * run_size * sizeof(int32_t));
+        for (int run = 0; run < count; ++run) {
+            for (; col < runs.end[first + run]; ++col) {
+                if (noise.on && (col % 4 == 0 || col == start)) draw_columns(keys, pass, col / 4, draws);
+                const float own = noise.on ? noise.own[col] : 0;
+                const int32_t weight = output.column_weight[col];
+                const bool small = largest * __builtin_llabs(weight) <= INT16_MAX;
+                const Column column{converters, col, tables.factor, weight, small, noise.on, noise.unit, own};
+                clipped += convert_any_column(all, column, runs.totals + size_t(run) * run_size);
+            }
+        }
+        output.add(output.context, first, count, runs.totals);
+    }
+    return clipped;
+}
+
+void column_sums(const Tables& tables, const Pass& pass, int col, int32_t* out) {
+    const size_t tile_bytes = size_t(pass.index_groups) * kLanes;
+    for (int first = 0; first < pass.tiles; first += kBatch) {
+        PlaneSums sums;
+        column_planes(tables, col, pass.index + size_t(first) * tile_bytes, tile_bytes, sums);
+        for (int i = 0; i < kBatch && first + i < pass.used; ++i, out += kLanes) {
+            const Integers sum = join_all(sums, tables.planes, i);
+            for (int q = 0; q < kQuarters; ++q) {
+                store(out + q * kQuarter, multiply32(sum.at[q], all32(tables.factor)));
+            }
+        }
+    }
+}
+
+/// Indices of every tile, from rows of `words` words of bits.
+void index_pass(const Pass& pass, int words) {
+    constexpr int kAtOnce = 16;
+    for (int tile = 0; tile < pass.tiles; ++tile) {
+        for (int lane = 0; lane < kLanes; lane += kAtOnce) {
+            const uint64_t* const* rows = pass.bits + size_t(tile) * kLanes + lane;
+            uint8_t* out = pass.index + size_t(tile) * pass.index_groups * kLanes + lane;
+            for (int group = 0; group < pass.index_groups; group += kGroupsPerStep, out += kGroupsPerStep * kLanes) {
+                uint64_t bits[kAtOnce];
+                for (int i = 0; i < kAtOnce; ++i) bits[i] = rows[i] ? step_bits(rows[i], words, group) : 0;
+                index_step(bits, out);
+            }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace bitline::kernels::lookup

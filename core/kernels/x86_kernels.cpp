@@ -1,0 +1,80 @@
+// The kernels of x86 processors: which part serves which block.
+
+#include "core/kernels/x86_kernels.h"
+
+#if defined(__x86_64__)
+
+#include "core/kernels/digits_kernel.h"
+#include "core/kernels/lookup_kernel.h"
+#include "core/kernels/scalar.h"
+
+namespace bitline::kernels {
+
+namespace lookup {
+extern const Vector kAvx2;
+}
+
+namespace {
+
+// libgcc and compiler-rt report AVX2 only where the operating system saves the wide registers, too.
+bool has_avx2() {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("aes") &&
+           __builtin_cpu_supports("popcnt");
+}
+
+/// Bits as digits, for the blocks whose tables would be too large.
+std::vector<int16_t> unpack_bits(const Block& block, const Drive& drive) {
+    const int64_t digit_rows = int64_t{drive.vectors} * drive.cycles;
+    std::vector<int16_t> digits(size_t(digit_rows * block.rows));
+    for (int64_t i = 0; i < digit_rows; ++i) {
+        const uint64_t* bits = drive.bits + i * words_of(block.rows);
+        int16_t* out = digits.data() + i * block.rows;
+        for (int row = 0; row < block.rows; ++row) out[row] = int16_t(bits[row / 64] >> (row % 64) & 1);
+    }
+    return digits;
+}
+
+Drive with_digits(const Drive& drive, const std::vector<int16_t>& digits) {
+    Drive out = drive;
+    out.bits = nullptr;
+    out.digits = digits.data();
+    return out;
+}
+
+/// One bit per digit is looked up where tables fit, everything else is multiplied.
+template <const lookup::Vector& vector>
+struct Lookup {
+    static void pack(Block& block) {
+        block.has_tables = block.one_bit_digits && lookup::pack(vector, block);
+        if (!block.has_tables) digits::pack(block);
+    }
+
+    static void sums(const Block& block, const Drive& drive, int64_t* out) {
+        if (block.has_tables) return lookup::sums(vector, block, drive, out);
+        if (!block.one_bit_digits) return digits::sums(block, drive, out);
+        const std::vector<int16_t> unpacked = unpack_bits(block, drive);
+        digits::sums(block, with_digits(drive, unpacked), out);
+    }
+
+    static int64_t convert(const Block& block, const Converter& converter, const Readout& readout, const Drive& drive,
+                           const Noise* noise, int64_t* acc) {
+        if (block.has_tables) {
+            const bool fits = lookup::fits(block, converter, drive);
+            return fits ? lookup::convert(vector, block, converter, readout, drive, noise, acc)
+                        : scalar_convert(block, converter, readout, drive, noise, acc);
+        }
+        if (!block.one_bit_digits) return digits::convert(block, converter, readout, drive, noise, acc);
+        const std::vector<int16_t> unpacked = unpack_bits(block, drive);
+        return digits::convert(block, converter, readout, with_digits(drive, unpacked), noise, acc);
+    }
+};
+
+}  // namespace
+
+using LookupAvx2 = Lookup<lookup::kAvx2>;
+const Kernel kAvx2 = {"avx2",           "AVX2 with FMA and AES", has_avx2,         LookupAvx2::pack,
+                      LookupAvx2::sums, LookupAvx2::convert,     digits::gaussians};
+
+}  // namespace bitline::kernels
+
+#endif
