@@ -5,7 +5,8 @@
 
 #include <immintrin.h>
 #include <stdint.h>
-#include <string.h>
+
+#include "core/kernels/transpose.h"
 
 namespace bitline::kernels {
 namespace {
@@ -112,33 +113,16 @@ inline Bytes aes_last_round(Bytes a, __m128i key) {
 inline Bytes repeat(__m128i a) { return _mm256_broadcastsi128_si256(a); }
 
 /// Indices of some groups for 16 lanes, out (groups, kLanes bytes apart, x 16), from the lanes' bits of these groups.
-constexpr int kGroupsPerStep = 16;  // of the bits of 64 word lines
+constexpr int kGroupsPerStep = 16;  // the bits of 64 word lines
 inline uint64_t step_bits(const uint64_t* row, int, int group) { return row[group / kGroupsPerStep]; }
-inline void index_step(const uint64_t* words, uint8_t* out) {
-    __m128i pair[8], quad[8], eight[8];
-    for (int i = 0; i < 8; ++i) {  // bytes of lanes 2 i and 2 i + 1, side by side
-        const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i*>(words + 2 * i));
-        pair[i] = _mm_unpacklo_epi8(both, _mm_srli_si128(both, 8));
-    }
-    for (int i = 0; i < 4; ++i) {
-        quad[2 * i] = _mm_unpacklo_epi16(pair[2 * i], pair[2 * i + 1]);      // bytes 0 .. 3 of four lanes
-        quad[2 * i + 1] = _mm_unpackhi_epi16(pair[2 * i], pair[2 * i + 1]);  // bytes 4 .. 7
-    }
-    for (int i = 0; i < 2; ++i) {
-        for (int h = 0; h < 2; ++h) {
-            eight[4 * i + 2 * h] = _mm_unpacklo_epi32(quad[4 * i + h], quad[4 * i + 2 + h]);
-            eight[4 * i + 2 * h + 1] = _mm_unpackhi_epi32(quad[4 * i + h], quad[4 * i + 2 + h]);
-        }
-    }
+inline void index_step(const uint64_t* bits, uint8_t* out) {
+    __m128i pairs[8];  // of groups
+    transpose_words(bits, pairs);
     const __m128i nibble = _mm_set1_epi8(15);
-    for (int k = 0; k < 4; ++k) {
-        const __m128i even = _mm_unpacklo_epi64(eight[k], eight[4 + k]);
-        const __m128i odd = _mm_unpackhi_epi64(eight[k], eight[4 + k]);
-        const __m128i four[4] = {_mm_and_si128(even, nibble), _mm_and_si128(_mm_srli_epi16(even, 4), nibble),
-                                 _mm_and_si128(odd, nibble), _mm_and_si128(_mm_srli_epi16(odd, 4), nibble)};
-        for (int i = 0; i < 4; ++i) {
-            _mm_storeu_si128(reinterpret_cast<__m128i*>(out + (4 * k + i) * kLanes), four[i]);
-        }
+    for (int i = 0; i < 8; ++i) {
+        auto* const to = reinterpret_cast<__m128i*>(out + 2 * i * kLanes);
+        _mm_storeu_si128(to, _mm_and_si128(pairs[i], nibble));
+        _mm_storeu_si128(to + kParts, _mm_and_si128(_mm_srli_epi16(pairs[i], 4), nibble));
     }
 }
 

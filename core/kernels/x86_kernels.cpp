@@ -4,6 +4,8 @@
 
 #if defined(__x86_64__)
 
+#include <cpuid.h>
+
 #include "core/kernels/digits_kernel.h"
 #include "core/kernels/lookup_kernel.h"
 #include "core/kernels/scalar.h"
@@ -11,15 +13,29 @@
 namespace bitline::kernels {
 
 namespace lookup {
-extern const Vector kAvx2;
+extern const Vector kAvx512, kAvx2;
 }
 
 namespace {
+
+/// AES rounds on wide registers: bit 9 of ECX in leaf 7, which GCC 12 has no name for.
+bool has_vaes() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c >> 9 & 1);
+}
 
 // libgcc and compiler-rt report AVX2 only where the operating system saves the wide registers, too.
 bool has_avx2() {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("aes") &&
            __builtin_cpu_supports("popcnt");
+}
+
+/// What Ice Lake and Zen 4 brought; the lookups need tables of 64 bytes in a register (VBMI).
+bool has_avx512() {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni") &&
+           __builtin_cpu_supports("bmi2") && has_vaes();
 }
 
 /// Bits as digits, for the blocks whose tables would be too large.
@@ -70,6 +86,10 @@ struct Lookup {
 };
 
 }  // namespace
+
+using LookupAvx512 = Lookup<lookup::kAvx512>;
+const Kernel kAvx512 = {"avx512",           "AVX-512 with VBMI, VNNI and VAES", has_avx512,       LookupAvx512::pack,
+                        LookupAvx512::sums, LookupAvx512::convert,              digits::gaussians};
 
 using LookupAvx2 = Lookup<lookup::kAvx2>;
 const Kernel kAvx2 = {"avx2",           "AVX2 with FMA and AES", has_avx2,         LookupAvx2::pack,
