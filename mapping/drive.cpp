@@ -1,6 +1,7 @@
 #include "mapping/drive.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 
 namespace bitline {
@@ -18,6 +19,28 @@ int64_t divide_rounded(int64_t n, int64_t d) {
 int64_t background_of(const LayerView& layer, int64_t digit_sum) {
     const int64_t steps = layer.plan.grid.g_min * digit_sum;
     return layer.chip.adc.lossless ? divide_rounded(steps, layer.plan.grid.level_step) : steps;
+}
+
+int64_t sum_of_driven(const InputPlan& input, const int32_t* driven, int64_t rows) {
+    int64_t sum = 0;
+    if (input.coding == InputPlan::Coding::xnor) {
+        for (int64_t r = 0; r < rows; ++r) sum += std::abs(driven[r]);
+    } else {
+        for (int64_t r = 0; r < rows; ++r) sum += driven[r];
+    }
+    return sum;
+}
+
+int64_t count_bits(const uint64_t* bits, size_t words) {
+    int64_t count = 0;
+    for (size_t w = 0; w < words; ++w) count += std::popcount(bits[w]);
+    return count;
+}
+
+int64_t sum_of_digits(const int16_t* digits, size_t lines) {
+    int64_t sum = 0;
+    for (size_t r = 0; r < lines; ++r) sum += digits[r];
+    return sum;
 }
 
 /// Vectors from `begin` on that are neighbouring positions of one sample.
@@ -76,21 +99,27 @@ void gather(const LayerView& layer, const Pack& pack, std::span<const int32_t> c
 void digitize(const LayerView& layer, const Pack& pack, const ChipBlock& block, const Vectors& vectors,
               bool with_background, Digits& out) {
     const InputPlan& input = layer.plan.input;
-    const auto lines = static_cast<size_t>(block.cells.rows);
-    const size_t per_vector = lines * static_cast<size_t>(input.cycles());
-    out.digits.resize(vectors.size() * per_vector);
+    const bool bits = input.one_bit_digits();
+    const auto lines = static_cast<size_t>(block.cells.rows), cycles = input.cycle_weight.size();
+    const auto words = static_cast<size_t>(kernels::words_of(block.cells.rows));
+    out.bits.resize(bits ? vectors.size() * cycles * words : 0);
+    out.digits.resize(bits ? 0 : vectors.size() * cycles * lines);
     out.driven_sum.assign(vectors.size(), 0);
     out.background.assign(vectors.size(), 0);
     for (size_t i = 0; i < vectors.size(); ++i) {
         const int32_t* driven = vectors.driven.data() + i * static_cast<size_t>(pack.rows) + block.first_row;
-        int16_t* digits = out.digits.data() + i * per_vector;
-        make_digits(input, driven, block.rows, digits);
-        for (int64_t r = 0; r < block.rows; ++r)
-            out.driven_sum[i] += input.coding == InputPlan::Coding::xnor ? std::abs(driven[r]) : driven[r];
+        uint64_t* const of_bits = out.bits.data() + i * cycles * words;
+        int16_t* const of_digits = out.digits.data() + i * cycles * lines;
+        if (bits) {
+            make_bits(input, driven, block.rows, of_bits);
+        } else {
+            make_digits(input, driven, block.rows, of_digits);
+        }
+        out.driven_sum[i] = sum_of_driven(input, driven, block.rows);
         if (!with_background) continue;
-        for (size_t c = 0; c < input.cycle_weight.size(); ++c) {
-            int64_t sum = 0;
-            for (size_t r = 0; r < lines; ++r) sum += digits[c * lines + r];
+        for (size_t c = 0; c < cycles; ++c) {
+            const int64_t sum =
+                bits ? count_bits(of_bits + c * words, words) : sum_of_digits(of_digits + c * lines, lines);
             out.background[i] += input.cycle_weight[c] * background_of(layer, sum);
         }
     }
@@ -98,7 +127,11 @@ void digitize(const LayerView& layer, const Pack& pack, const ChipBlock& block, 
 
 kernels::Drive kernel_drive(const LayerView& layer, const Digits& digits, const Vectors& vectors) {
     kernels::Drive drive;
-    drive.digits = digits.digits.data();
+    if (layer.plan.input.one_bit_digits()) {
+        drive.bits = digits.bits.data();
+    } else {
+        drive.digits = digits.digits.data();
+    }
     drive.vectors = static_cast<int>(vectors.size());
     drive.cycles = layer.plan.input.cycles();
     drive.cycle_weight = layer.plan.input.cycle_weight.data();

@@ -40,7 +40,8 @@ void gather(const LayerView& layer, const Pack& pack, std::span<const int32_t> c
 
 /// Digits of the rows that one block drives, with the sums that the digital corrections need.
 struct Digits {
-    std::vector<int16_t> digits;      // (vectors x cycles x lines)
+    std::vector<uint64_t> bits;       // (vectors x cycles x words of lines), where digits are bits
+    std::vector<int16_t> digits;      // (vectors x cycles x lines), else
     std::vector<int64_t> driven_sum;  // (vectors), sum of the driven codes; xnor: number of pairs driven
     std::vector<int64_t> background;  // (vectors), what G_min adds: codes where the ADC is lossless, else grid steps
 };

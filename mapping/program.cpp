@@ -144,6 +144,7 @@ ChipArray write_array(const Writer& writer, const MappedLayer& layer, const AdcR
             make_block(writer, cells, static_cast<size_t>(row * lines), static_cast<size_t>(rows * lines));
         block.first_row = plan.first_row + row;
         block.rows = rows;
+        block.cells.one_bit_digits = layer.input.one_bit_digits();
         array.converter.wide = array.converter.wide || !fits_float(block.cells, max_digit);
         kernels::active().pack(block.cells);
         array.blocks.push_back(std::move(block));

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "core/error.h"
+#include "core/kernels/kernels.h"
 
 namespace bitline {
 
@@ -118,6 +120,17 @@ void make_digits(const InputPlan& plan, const int32_t* driven, int64_t rows, int
         const int32_t mask = (1 << plan.cycle_bits[static_cast<size_t>(c)]) - 1;
         int16_t* out = digits + c * rows;
         for (int64_t r = 0; r < rows; ++r) out[r] = static_cast<int16_t>((driven[r] >> shift) & mask);
+    }
+}
+
+void make_bits(const InputPlan& plan, const int32_t* driven, int64_t rows, uint64_t* bits) {
+    if (plan.coding != InputPlan::Coding::xnor) {
+        return kernels::active().bits(driven, static_cast<int>(rows), plan.cycle_shift.data(), plan.cycles(), bits);
+    }
+    std::fill_n(bits, kernels::words_of(static_cast<int>(2 * rows)), 0);
+    for (int64_t r = 0; r < rows; ++r) {
+        const int64_t line = driven[r] > 0 ? 2 * r : 2 * r + 1;
+        if (driven[r] != 0) bits[line / 64] |= uint64_t{1} << (line % 64);
     }
 }
 

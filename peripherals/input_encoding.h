@@ -36,6 +36,8 @@ struct InputPlan {
     int32_t code_offset = 0;
     int32_t pad_code = 0;  // the code q that stands for x = 0
     int64_t scale = 1, center = 0;
+    /// Whether every digit is 0 or 1.
+    bool one_bit_digits() const { return digit_min == 0 && digit_max == 1; }
     int cycles() const { return static_cast<int>(cycle_weight.size()); }
 };
 
@@ -49,5 +51,8 @@ void drive_codes(const InputPlan& plan, const int32_t* codes, int64_t count, int
 /// Digits of one input vector: digits (cycles x lines), lines = rows, or 2 * rows for xnor (true line, then its
 /// complement, for each row).
 void make_digits(const InputPlan& plan, const int32_t* driven, int64_t rows, int16_t* digits);
+
+/// The same as bits, (cycles x words_of(lines)) as in kernels::Drive; for one_bit_digits() only.
+void make_bits(const InputPlan& plan, const int32_t* driven, int64_t rows, uint64_t* bits);
 
 }  // namespace bitline

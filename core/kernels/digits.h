@@ -76,6 +76,9 @@ void sums(const Strips& strips, const Digits& digits, int64_t* out);
 int64_t convert(const Strips& strips, const Digits& digits, const Converters& converters, const Output& output,
                 const NoiseSource& noise);
 
+/// As Kernel::bits, for whole words of 64 rows; every shift below 8.
+void bits(const int32_t* codes, int words, const int* shifts, int count, int words_per_row, uint64_t* out);
+
 /// As Kernel::gaussians.
 void gaussians(uint32_t k0, uint32_t k1, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3,
                const GaussianSegment* table, size_t n, float* out);

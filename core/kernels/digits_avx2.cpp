@@ -430,6 +430,27 @@ void sums(const Strips& strips, const Digits& digits, int64_t* out) {
     }
 }
 
+/// Low bytes of 32 codes, in order.
+Bytes low_bytes(const int32_t* codes) {
+    const Bytes mask = all32(255);
+    const auto eight = [&](int i) { return and_bits(load(codes + 8 * i), mask); };
+    const Bytes mixed =
+        _mm256_packus_epi16(_mm256_packus_epi32(eight(0), eight(1)), _mm256_packus_epi32(eight(2), eight(3)));
+    return _mm256_permutevar8x32_epi32(mixed, _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0));
+}
+
+void bits(const int32_t* codes, int words, const int* shifts, int count, int words_per_row, uint64_t* out) {
+    for (int word = 0; word < words; ++word, codes += 64) {
+        const Bytes low = low_bytes(codes), high = low_bytes(codes + 32);
+        for (int i = 0; i < count; ++i) {
+            const __m128i left = _mm_cvtsi32_si128(7 - shifts[i]);  // the bit becomes the top one of its byte
+            const uint32_t first = uint32_t(_mm256_movemask_epi8(_mm256_sll_epi16(low, left)));
+            const uint32_t second = uint32_t(_mm256_movemask_epi8(_mm256_sll_epi16(high, left)));
+            out[int64_t(i) * words_per_row + word] = first | uint64_t(second) << 32;
+        }
+    }
+}
+
 void gaussians(uint32_t k0, uint32_t k1, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3,
                const GaussianSegment* table, size_t n, float* out) {
     const PhiloxKeys keys = philox_keys(k0, k1);

@@ -217,6 +217,18 @@ int64_t convert(const Block& block, const Converter& converter, const Readout& r
     return convert(strips_of(block, header), digits, converters.view(converter), output, source);
 }
 
+void bits(const int32_t* codes, int rows, const int* shifts, int count, uint64_t* out) {
+    if (std::any_of(shifts, shifts + count, [](int shift) { return shift > 7; })) {
+        return scalar_bits(codes, rows, shifts, count, out);
+    }
+    const int whole = rows / 64, words = words_of(rows);
+    bits(codes, whole, shifts, count, words, out);
+    if (whole == words) return;
+    int32_t rest[64] = {};
+    std::copy_n(codes + whole * 64, rows % 64, rest);
+    bits(rest, 1, shifts, count, words, out + whole);
+}
+
 void gaussians(StreamKey key, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, size_t n, float* out) {
     gaussians(key.k0, key.k1, first, c1, c2, c3, gaussian_table(), n, out);
 }

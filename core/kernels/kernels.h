@@ -99,6 +99,9 @@ struct Kernel {
     int64_t (*convert)(const Block& block, const Converter& converter, const Readout& readout, const Drive& drive,
                        const Noise* noise, int64_t* acc);
 
+    /// Bits of codes, out (shifts x words_of(rows)) as in Drive::bits: bit `shift` of every code, 0 <= shift < 32.
+    void (*bits)(const int32_t* codes, int rows, const int* shifts, int count, uint64_t* out);
+
     /// out[i] = gaussian of lane i % 4 of Philox at (first + i / 4, c1, c2, c3), i < n.
     void (*gaussians)(StreamKey key, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, size_t n, float* out);
 };

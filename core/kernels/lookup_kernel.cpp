@@ -438,24 +438,28 @@ bool pack(const Vector& vector, Block& block) {
 }
 
 void sums(const Vector& vector, const Block& block, const Drive& drive, int64_t* out) {
+    constexpr int kColumns = 16;  // written together: neighbours in `out`
     const Tables tables = tables_of(block, header_of(block).g);
     const auto lanes = size_t(vector.shape.lanes);
     thread_local Passes memory;
-    std::vector<int32_t> column;
-    const auto write = [&](const Pass& pass, std::span<const Tile> tiles, int col) {
-        column.resize(size_t(pass.tiles) * lanes);
-        vector.sums(tables, pass, col, column.data());
-        for (size_t k = 0; k < tiles.size() * lanes; ++k) {
-            const int lane = lane_of_total(int(k % lanes), vector.shape.lanes);
-            const DigitRow row = row_of(tiles[k / lanes], lane, drive.cycles);
-            if (row.vector < 0) continue;
-            out[(int64_t{row.vector} * drive.cycles + row.cycle) * block.cols + col] = column[k];
+    std::vector<int32_t> columns;
+    const auto write = [&](const Pass& pass, std::span<const Tile> tiles) {
+        const size_t size = size_t(pass.used) * lanes;
+        columns.resize(size * kColumns);
+        for (int first = 0; first < block.cols; first += kColumns) {
+            const int count = std::min(kColumns, block.cols - first);
+            for (int i = 0; i < count; ++i) vector.sums(tables, pass, first + i, columns.data() + size_t(i) * size);
+            for (size_t k = 0; k < size; ++k) {
+                const int lane = lane_of_total(int(k % lanes), vector.shape.lanes);
+                const DigitRow row = row_of(tiles[k / lanes], lane, drive.cycles);
+                if (row.vector < 0) continue;
+                int64_t* const to = out + (int64_t{row.vector} * drive.cycles + row.cycle) * block.cols + first;
+                for (int i = 0; i < count; ++i) to[i] = columns[size_t(i) * size + k];
+            }
         }
     };
     for_passes(vector, block, drive, nullptr, memory, [&](const Passes& passes) {
-        for (size_t p = 0; p < passes.count; ++p) {
-            for (int col = 0; col < block.cols; ++col) write(passes.view[p], passes.tiles[p], col);
-        }
+        for (size_t p = 0; p < passes.count; ++p) write(passes.view[p], passes.tiles[p]);
     });
 }
 

@@ -121,6 +121,14 @@ int64_t scalar_convert(const Block& block, const Converter& converter, const Rea
     return clipped;
 }
 
+void scalar_bits(const int32_t* codes, int rows, const int* shifts, int count, uint64_t* out) {
+    const int words = words_of(rows);
+    std::fill_n(out, size_t(count) * words, 0);
+    for (int i = 0; i < count; ++i, out += words) {
+        for (int row = 0; row < rows; ++row) out[row / 64] |= uint64_t(codes[row] >> shifts[i] & 1) << (row % 64);
+    }
+}
+
 void scalar_gaussians(StreamKey key, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, size_t n, float* out) {
     for (size_t i = 0; i < n; i += 4) {
         const Counter random = philox({first + uint32_t(i / 4), c1, c2, c3}, key);
@@ -130,7 +138,7 @@ void scalar_gaussians(StreamKey key, uint32_t first, uint32_t c1, uint32_t c2, u
 
 const Kernel kScalar = {
     "scalar",    "nothing",      [] { return true; }, [](Block& block) { block.packed.clear(); },
-    scalar_sums, scalar_convert, scalar_gaussians,
+    scalar_sums, scalar_convert, scalar_bits,                  scalar_gaussians,
 };
 
 }  // namespace bitline::kernels

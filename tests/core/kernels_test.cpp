@@ -472,6 +472,28 @@ TEST(Kernels, DoNotCareWhereAPackedBlockLies) {
     }
 }
 
+TEST(Kernels, TakeTheSameBits) {
+    Source source(7000);
+    for (const int rows : kAwkward) {
+        for (const int largest_shift : {0, 7, 15}) {
+            std::vector<int32_t> codes(rows);
+            for (int32_t& code : codes) code = int32_t(source.integer(-32768, 65535));
+            std::vector<int> shifts;
+            for (int shift = largest_shift; shift >= 0; --shift) shifts.push_back(shift);
+            const int words = words_of(rows);
+            for (const Kernel* kernel : available_kernels()) {
+                std::vector<uint64_t> out(shifts.size() * words, ~uint64_t(0));
+                kernel->bits(codes.data(), rows, shifts.data(), int(shifts.size()), out.data());
+                for (size_t i = 0; i < out.size() * 64; ++i) {
+                    const size_t row = i / 64 % words * 64 + i % 64;
+                    const uint64_t expected = row < size_t(rows) ? codes[row] >> shifts[i / 64 / words] & 1 : 0;
+                    ASSERT_EQ(out[i / 64] >> (i % 64) & 1, expected) << kernel->name << " rows " << rows;
+                }
+            }
+        }
+    }
+}
+
 TEST(Kernels, DrawTheSameGaussians) {
     const StreamKey key{3, 4};
     for (const uint32_t first : {0u, 5u, 0xFFFFFFFEu}) {
