@@ -36,25 +36,42 @@ GridChoice best_level_step(double ratio, double limit) {
     return best;
 }
 
-double clip_to_grid(double g, const Grid& grid, ProgrammingReport& report) {
-    const double rounded = std::floor(g + 0.5);
-    const double limited = std::clamp(rounded, 0.0, static_cast<double>(grid.ceiling));
-    if (limited != rounded) ++report.clipped;
-    return limited;
+/// written(target, xi) is the conductance in grid steps, which is then rounded to the grid and clipped to what a cell can
+/// hold. Clipping comes first and truncation rounds, so that the loop vectorises.
+template <class Written>
+void write_cells(const Grid& grid, std::span<const float> xi, std::span<int32_t> g, ProgrammingReport& report,
+                 const Written& written) {
+    const double last = static_cast<double>(grid.ceiling) + 0.5, beyond = static_cast<double>(grid.ceiling) + 1;
+    double clipped = 0;
+    for (size_t i = 0; i < g.size(); ++i) {
+        const double raised = written(static_cast<double>(g[i]), static_cast<double>(xi[i])) + 0.5;
+        const double raised_enough = raised < 0 ? 0 : raised;
+        g[i] = static_cast<int32_t>(raised_enough < last ? raised_enough : last);
+        clipped += raised < 0 ? 1.0 : 0.0;
+        clipped += raised < beyond ? 0.0 : 1.0;
+    }
+    report.clipped += static_cast<int64_t>(clipped);
 }
 
-double with_error(const ProgrammingErrorOptions& error, const Grid& grid, double target, double xi) {
+void write_with_error(const ProgrammingErrorOptions& error, const Grid& grid, std::span<const float> xi,
+                      std::span<int32_t> g, ProgrammingReport& report) {
+    const double sigma = error.sigma;
     switch (error.model) {
         case ProgrammingErrorOptions::Model::none:
-            return target;
+            return;
         case ProgrammingErrorOptions::Model::independent:
-            return target + error.sigma * grid.g_max * xi;
+            return write_cells(grid, xi, g, report, [step = sigma * grid.g_max](double target, double x) {
+                return target + step * x;
+            });
         case ProgrammingErrorOptions::Model::proportional:
-            return target + error.sigma * target * xi;
+            return write_cells(grid, xi, g, report, [sigma](double target, double x) {
+                return target + sigma * target * x;
+            });
         case ProgrammingErrorOptions::Model::lognormal:
-            return target * fixed_exp(error.sigma * xi);
+            return write_cells(grid, xi, g, report, [sigma](double target, double x) {
+                return target * fixed_exp(sigma * x);
+            });
     }
-    return target;
 }
 
 /// Cells that cannot be written keep G_min or G_max.
@@ -121,17 +138,10 @@ void program_row(const CellOptions& cell, const Grid& grid, const CellStreams& s
         thread_local std::vector<float> xi;
         xi.resize(g.size());
         kernels::active().gaussians(streams.programming_error, 0, array, row, 0, g.size(), xi.data());
-        for (size_t i = 0; i < g.size(); ++i)
-            g[i] = static_cast<int32_t>(
-                clip_to_grid(with_error(cell.programming_error, grid, g[i], static_cast<double>(xi[i])), grid, report));
+        write_with_error(cell.programming_error, grid, xi, g, report);
     }
     if (cell.stuck_at.low_rate + cell.stuck_at.high_rate > 0)
         stick(cell.stuck_at, grid, streams.stuck_at, array, row, g, report);
-}
-
-double read_variance(const CellOptions& cell, int32_t g) {
-    const double sigma = cell.read_noise.sigma * g;
-    return sigma * sigma;
 }
 
 }  // namespace bitline

@@ -81,6 +81,9 @@ void program_row(const CellOptions& cell, const Grid& grid, const CellStreams& s
 void program_row_exactly(const Grid& grid, std::span<const uint16_t> levels, std::span<int32_t> g);
 
 /// Variance of one read of a cell, grid steps^2.
-double read_variance(const CellOptions& cell, int32_t g);
+inline double read_variance(const CellOptions& cell, int32_t g) {
+    const double sigma = cell.read_noise.sigma * g;
+    return sigma * sigma;
+}
 
 }  // namespace bitline

@@ -53,17 +53,21 @@ Cells write_cells(const Writer& writer, const MappedLayer& layer, const ArrayPla
 /// Read variances in units that put the largest at 15 bits: noise below 1/256 of the block's largest is left out.
 void fill_variance(const CellOptions& options, const Cells& cells, size_t first_row, kernels::Block& block) {
     constexpr double kLargest = 32767;
-    std::vector<double> variance(block.g.size(), 0.0);
-    const size_t offset = first_row * cells.columns * cells.per_column;
-    for (size_t i = 0; i < variance.size(); ++i)
-        for (size_t k = 0; k < cells.per_column; ++k)
-            variance[i] += read_variance(options, cells.g[offset + i * cells.per_column + k]);
+    std::vector<double> variance(block.g.size());
+    const int32_t* g = cells.g.data() + first_row * cells.columns * cells.per_column;
+    if (cells.per_column == 2) {
+        for (size_t i = 0; i < variance.size(); ++i)
+            variance[i] = read_variance(options, g[2 * i]) + read_variance(options, g[2 * i + 1]);
+    } else {
+        for (size_t i = 0; i < variance.size(); ++i) variance[i] = read_variance(options, g[i]);
+    }
     const double largest = *std::max_element(variance.begin(), variance.end());
     if (largest == 0) return;
     block.variance_unit = largest / kLargest;
+    const double per_unit = kLargest / largest;
     block.variance.resize(variance.size());
     for (size_t i = 0; i < variance.size(); ++i)
-        block.variance[i] = static_cast<int32_t>(std::floor(variance[i] / block.variance_unit + 0.5));
+        block.variance[i] = static_cast<int32_t>(variance[i] * per_unit + 0.5);
 }
 
 ChipBlock make_block(const Writer& writer, const Cells& cells, size_t first_line, size_t lines) {
@@ -81,19 +85,14 @@ ChipBlock make_block(const Writer& writer, const Cells& cells, size_t first_line
     return block;
 }
 
-/// Whether float32 holds every sum of the block, noise included.
+/// Whether float32 holds every sum of the block.
 bool fits_float(const kernels::Block& block, int32_t max_digit) {
-    constexpr double kFloatIntegers = 16777216, kLargestDeviate = 6.5;
-    for (int c = 0; c < block.cols; ++c) {
-        double sum = 1, variance = 0;
-        for (int r = 0; r < block.rows; ++r) {
-            const auto i = static_cast<size_t>(r) * static_cast<size_t>(block.cols) + static_cast<size_t>(c);
-            sum += std::abs(static_cast<double>(block.g[i])) * max_digit;
-            if (!block.variance.empty()) variance += static_cast<double>(block.variance[i]) * max_digit * max_digit;
-        }
-        if (sum + kLargestDeviate * std::sqrt(variance * block.variance_unit) >= kFloatIntegers) return false;
-    }
-    return true;
+    constexpr int64_t kFloatIntegers = 16777216;
+    std::vector<int64_t> sums(static_cast<size_t>(block.cols));
+    const int32_t* g = block.g.data();
+    for (int r = 0; r < block.rows; ++r)
+        for (int64_t& sum : sums) sum += std::abs(int64_t{*g++});
+    return *std::max_element(sums.begin(), sums.end()) * max_digit < kFloatIntegers;
 }
 
 /// Which own output each column adds to, and what the digital side adds for offsets, inverted columns and G_min.

@@ -221,13 +221,19 @@ void target_levels(const MappedLayer& layer, const ArrayPlan& array, std::vector
     const auto rows = static_cast<size_t>(array.rows);
     positive.assign(rows * lines * columns, 0);
     negative.assign(array.cells_per_column == 2 ? rows * columns : 0, 0);
+    std::vector<int32_t> weights(rows, 0);  // of one output, shared by its slices; a reference column's are 0
+    int32_t output = -1;
     for (size_t c = 0; c < columns; ++c) {
         const Column& column = array.columns[c];
         const Slice slice{column.shift, column.bits, 1};
+        if (column.output != output) {
+            output = column.output;
+            for (size_t r = 0; r < rows; ++r)
+                weights[r] =
+                    output < 0 ? 0 : weight_at(layer, pack, array.first_row + static_cast<int64_t>(r), output);
+        }
         for (size_t r = 0; r < rows; ++r) {
-            const int32_t w = column.output < 0
-                                  ? 0
-                                  : weight_at(layer, pack, array.first_row + static_cast<int64_t>(r), column.output);
+            const int32_t w = weights[r];
             positive[r * lines * columns + c] = stored_level(layer.stored, slice, column.negative, column.flipped, w);
             if (lines == 2) positive[(r * lines + 1) * columns + c] = stored_level(layer.stored, slice, true, false, w);
             if (!negative.empty()) negative[r * columns + c] = stored_level(layer.stored, slice, true, false, w);

@@ -112,6 +112,19 @@ inline Bytes aes_last_round(Bytes a, __m128i key) {
 }
 inline Bytes repeat(__m128i a) { return _mm256_broadcastsi128_si256(a); }
 
+/// All bits where bit `row` of a number is set, else none.
+inline Bytes where_bit(Bytes numbers, int row) {
+    const Bytes bit = all32(1 << row);
+    return _mm256_cmpeq_epi32(and_bits(numbers, bit), bit);
+}
+inline Bytes shift_right32(Bytes a, int bits) { return _mm256_srl_epi32(a, _mm_cvtsi32_si128(bits)); }
+/// The 16 numbers below 256 of two vectors as bytes.
+inline void store_low_bytes(uint8_t* out, const Bytes* parts) {
+    const Bytes words = _mm256_permute4x64_epi64(_mm256_packus_epi32(parts[0], parts[1]), 0xD8);
+    const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), bytes);
+}
+
 /// Indices of some groups for 16 lanes, out (groups, kLanes bytes apart, x 16), from the lanes' bits of these groups.
 constexpr int kGroupsPerStep = 16;  // the bits of 64 word lines
 inline uint64_t step_bits(const uint64_t* row, int, int group) { return row[group / kGroupsPerStep]; }

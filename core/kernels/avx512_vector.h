@@ -98,6 +98,18 @@ inline Bytes sign_of(Floats a) {
 inline Bytes aes_round(Bytes a, __m128i key) { return _mm512_aesenc_epi128(a, repeat(key)); }
 inline Bytes aes_last_round(Bytes a, __m128i key) { return _mm512_aesenclast_epi128(a, repeat(key)); }
 
+/// All bits where bit `row` of a number is set, else none.
+inline Bytes where_bit(Bytes numbers, int row) {
+    return _mm512_movm_epi32(_mm512_test_epi32_mask(numbers, all32(1 << row)));
+}
+inline Bytes shift_right32(Bytes a, int bits) { return _mm512_srl_epi32(a, _mm_cvtsi32_si128(bits)); }
+/// The 64 numbers below 256 of four vectors as bytes.
+inline void store_low_bytes(uint8_t* out, const Bytes* parts) {
+    for (int part = 0; part < 4; ++part) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out) + part, _mm512_cvtepi32_epi8(parts[part]));
+    }
+}
+
 /// Indices of some groups for 16 lanes, out (groups, kLanes bytes apart, x 16), from the lanes' bits of these groups.
 constexpr int kGroupsPerStep = 8;  // the bits of 48 word lines
 inline uint64_t step_bits(const uint64_t* row, int words, int group) {

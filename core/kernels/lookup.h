@@ -104,6 +104,9 @@ struct Output {
 /// One instruction set's vector part.
 struct Vector {
     Shape shape;
+    /// Six bits of each of table_bytes entries, for every plane: out (planes x table_bytes, plane_bytes apart). The
+    /// entries are the sums of `numbers` (group_rows) for all their bits, from `start` on.
+    void (*write_table)(const int32_t* numbers, int32_t start, int planes, size_t plane_bytes, uint8_t* out);
     void (*index_pass)(const Pass& pass, int words);
     /// Sums of one column, out (used x lanes), in the order of the codes.
     void (*sums)(const Tables& tables, const Pass& pass, int col, int32_t* out);

@@ -8,7 +8,7 @@
 namespace bitline::kernels::lookup {
 
 extern const Vector kAvx2;
-const Vector kAvx2 = {{kLanes, kGroupRows, kTableBytes, kGroupsPerStep}, index_pass, column_sums, convert};
+const Vector kAvx2 = {{kLanes, kGroupRows, kTableBytes, kGroupsPerStep}, write_table, index_pass, column_sums, convert};
 
 }  // namespace bitline::kernels::lookup
 

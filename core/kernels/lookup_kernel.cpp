@@ -21,6 +21,7 @@ namespace {
 constexpr int64_t kMax32 = std::numeric_limits<int32_t>::max();
 constexpr int64_t kLargestVariance = 32767;
 constexpr size_t kAlignment = 64;
+constexpr int kMostGroupRows = 8, kMostLanes = 64;
 constexpr int kEntryBits = kPlaneBits * kMostPlanes;
 
 int round_up(int value, int to) { return (value + to - 1) / to * to; }
@@ -89,38 +90,25 @@ int planes_for(int64_t largest_entry) {
     return planes;
 }
 
-/// The sums that the rows of one group can give, each made from the one with its lowest bit cleared.
-void fill_entries(const int32_t* numbers, int rows, int entries, int32_t start, int32_t* out) {
-    out[0] = start;
-    for (int entry = 1; entry < entries; ++entry) {
-        const int row = std::countr_zero(unsigned(entry));
-        out[entry] = out[entry & (entry - 1)] + (row < rows ? numbers[row] : 0);
-    }
-}
-
 /// Tables and biases of one array of numbers.
-void write_tables(const Block& block, const std::vector<int32_t>& numbers, const Shape& shape, const TablePlan& plan,
+void write_tables(const Vector& vector, const Block& block, const std::vector<int32_t>& numbers, const TablePlan& plan,
                   std::byte* packed) {
+    const Shape& shape = vector.shape;
     auto* const table = reinterpret_cast<uint8_t*>(packed + plan.table);
     auto* const bias = reinterpret_cast<int32_t*>(packed + plan.bias);
-    const size_t plane_bytes = column_bytes(shape, plan) / size_t(plan.planes);
-    std::vector<int32_t> entries(size_t(shape.table_bytes));
-    for (int group = 0; group * shape.group_rows < block.rows; ++group) {
-        const int first = group * shape.group_rows, rows = std::min(shape.group_rows, block.rows - first);
-        for (int col = 0; col < block.cols; ++col) {
-            int32_t of_rows[8] = {}, start = 0;
+    const size_t column = column_bytes(shape, plan), plane = column / size_t(plan.planes);
+    for (int first = 0, group = 0; first < block.rows; first += shape.group_rows, ++group) {
+        const int rows = std::min(shape.group_rows, block.rows - first);
+        uint8_t* out = table + size_t(group) * size_t(shape.table_bytes);
+        for (int col = 0; col < block.cols; ++col, out += column) {
+            int32_t of_rows[kMostGroupRows] = {}, start = 0;
             for (int i = 0; i < rows; ++i) {
-                of_rows[i] = numbers[size_t(first + i) * size_t(block.cols) + size_t(col)] / plan.factor;
-                if (of_rows[i] < 0) start -= of_rows[i];
+                const int32_t number = numbers[size_t(first + i) * size_t(block.cols) + size_t(col)];
+                of_rows[i] = plan.factor == 1 ? number : number / plan.factor;
+                start -= std::min(of_rows[i], 0);
             }
             bias[col] += start;
-            fill_entries(of_rows, rows, shape.table_bytes, start, entries.data());
-            uint8_t* out = table + size_t(col) * column_bytes(shape, plan) + size_t(group) * size_t(shape.table_bytes);
-            for (int plane = 0; plane < plan.planes; ++plane, out += plane_bytes) {
-                for (int i = 0; i < shape.table_bytes; ++i) {
-                    out[i] = uint8_t(entries[size_t(i)] >> (plane * kPlaneBits) & ((1 << kPlaneBits) - 1));
-                }
-            }
+            vector.write_table(of_rows, start, plan.planes, plane, out);
         }
     }
 }
@@ -226,33 +214,44 @@ struct PassMemory {
  private:
     void fill_tile(const Shape& shape, const Block& block, const Drive& drive, std::span<const Tile> tiles, size_t t,
                    const kernels::Noise* noise, Pass& pass) {
-        const int lanes = shape.lanes, parts = lanes / 16;
-        const auto first = t * size_t(lanes);
+        const auto lanes = size_t(shape.lanes), first = t * lanes;
         const bool opens_slot = t == 0 || !share_slot(tiles[t - 1], tiles[t]);
         pass.slots += opens_slot;
         const bool one_cycle = tiles[t].cycle >= 0;
         tile[t].slot = pass.slots - 1;
         tile[t].cycle_weight = one_cycle ? int32_t(drive.cycle_weight[tiles[t].cycle]) : 0;
-        tile[t].full = one_cycle && tiles[t].vectors == lanes;
-        const auto blocks = uint32_t(block.cols + 3) / 4;
-        for (int lane = 0; lane < lanes; ++lane) {
-            const DigitRow row = row_of(tiles[t], lane, drive.cycles);
+        tile[t].full = one_cycle && tiles[t].vectors == shape.lanes;
+
+        std::array<DigitRow, kMostLanes> rows;
+        for (int lane = 0; lane < shape.lanes; ++lane) rows[size_t(lane)] = row_of(tiles[t], lane, drive.cycles);
+        const int words = words_of(block.rows);
+        for (size_t lane = 0; lane < lanes; ++lane) {
+            if (rows[lane].vector < 0) continue;
+            bits[first + lane] = drive.bits + (int64_t{rows[lane].vector} * drive.cycles + rows[lane].cycle) * words;
+        }
+        for (size_t k = 0; k < lanes; ++k) {
+            const DigitRow code = rows[size_t(lane_of_code(int(k), shape.lanes))];
+            const DigitRow total = rows[size_t(lane_of_total(int(k), shape.lanes))];
+            if (code.vector >= 0) valid[first + k] = -1;
+            if (total.vector >= 0) weight[first + k] = halves(drive.cycle_weight[total.cycle]);
+            if (opens_slot) slot_vector.push_back(total.vector);
+        }
+        if (noise) fill_counters(shape, block, drive, rows, *noise, counter.data() + first * 4);
+    }
+
+    static void fill_counters(const Shape& shape, const Block& block, const Drive& drive,
+                              const std::array<DigitRow, kMostLanes>& rows, const kernels::Noise& noise,
+                              uint32_t* out) {
+        const auto per_cycle = uint32_t(block.cols + 3) / 4;
+        const int parts = shape.lanes / 16;
+        for (int lane = 0; lane < shape.lanes; ++lane) {
+            const DigitRow row = rows[size_t(lane)];
             if (row.vector < 0) continue;
-            const int64_t at = int64_t{row.vector} * drive.cycles + row.cycle;
-            bits[first + size_t(lane)] = drive.bits + at * words_of(block.rows);
-            if (!noise) continue;
-            uint32_t* to = counter.data() + (first + size_t(lane % 16 * parts + lane / 16)) * 4;
-            to[0] = uint32_t(row.cycle) * blocks;
+            uint32_t* const to = out + (lane % 16 * parts + lane / 16) * 4;
+            to[0] = uint32_t(row.cycle) * per_cycle;
             to[1] = drive.position[row.vector];
             to[2] = drive.sample[row.vector];
-            to[3] = noise->block;
-        }
-        for (int k = 0; k < lanes; ++k) {
-            const DigitRow code = row_of(tiles[t], lane_of_code(k, lanes), drive.cycles);
-            const DigitRow total = row_of(tiles[t], lane_of_total(k, lanes), drive.cycles);
-            if (code.vector >= 0) valid[first + size_t(k)] = -1;
-            if (total.vector >= 0) weight[first + size_t(k)] = halves(drive.cycle_weight[total.cycle]);
-            if (opens_slot) slot_vector.push_back(total.vector);
+            to[3] = noise.block;
         }
     }
 };
@@ -432,8 +431,8 @@ bool pack(const Vector& vector, Block& block) {
     }
     block.packed.assign(size, std::byte{});
     std::memcpy(block.packed.data(), &header, sizeof(Header));
-    write_tables(block, block.g, shape, header.g, block.packed.data());
-    if (!block.variance.empty()) write_tables(block, block.variance, shape, header.variance, block.packed.data());
+    write_tables(vector, block, block.g, header.g, block.packed.data());
+    if (!block.variance.empty()) write_tables(vector, block, block.variance, header.variance, block.packed.data());
     return true;
 }
 

@@ -432,6 +432,33 @@ void column_sums(const Tables& tables, const Pass& pass, int col, int32_t* out) 
     }
 }
 
+/// 32-bit numbers 0, 1, 2, .. of an entry's bits: the entries kQuarter * part .. of one vector.
+inline Bytes entry_numbers(int part) {
+    alignas(64) int32_t numbers[kQuarter];
+    for (int i = 0; i < kQuarter; ++i) numbers[i] = part * kQuarter + i;
+    return load(numbers);
+}
+
+void write_table(const int32_t* numbers, int32_t start, int planes, size_t plane_bytes, uint8_t* out) {
+    constexpr int kVectors = kTableBytes / kQuarter;
+    Bytes entries[kVectors];
+    for (int part = 0; part < kVectors; ++part) {
+        const Bytes bits = entry_numbers(part);
+        entries[part] = all32(start);
+        for (int row = 0; row < kGroupRows; ++row) {
+            entries[part] = add32(entries[part], and_bits(where_bit(bits, row), all32(numbers[row])));
+        }
+    }
+    for (int plane = 0; plane < planes; ++plane, out += plane_bytes) {
+        const Bytes mask = all32((1 << kPlaneBits) - 1);
+        Bytes parts[kVectors];
+        for (int part = 0; part < kVectors; ++part) {
+            parts[part] = and_bits(shift_right32(entries[part], plane * kPlaneBits), mask);
+        }
+        store_low_bytes(out, parts);
+    }
+}
+
 /// Indices of every tile, from rows of `words` words of bits.
 void index_pass(const Pass& pass, int words) {
     constexpr int kAtOnce = 16;

@@ -6,7 +6,9 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <ctime>
 #include <exception>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -17,6 +19,7 @@
 #include "core/kernels/kernels.h"
 #include "core/model_io.h"
 #include "core/parallel.h"
+#include "mapping/chip.h"
 #include "mapping/simulate.h"
 
 namespace {
@@ -31,6 +34,7 @@ struct Arguments {
 struct Measured {
     bitline::SimulationResult result;
     double peak_rss_mib = 0;
+    double seconds_per_100m_cells = 0;  // of one core, to program a chip
 };
 
 void add_options(CLI::App& app, Arguments& a) {
@@ -49,6 +53,22 @@ double peak_rss_mib() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     return static_cast<double>(usage.ru_maxrss) / 1024;  // Linux counts KiB
+}
+
+/// Processor time of all threads that programming takes per 100 million cells, best of several chips.
+double measure_programming(const bitline::Mapping& mapping, const bitline::SimulationResult& result) {
+    constexpr uint32_t kChips = 5;
+    std::vector<bitline::AdcRange> ranges;
+    for (const bitline::LayerResult& layer : result.layers) ranges.push_back(layer.adc);
+    double best = 0;
+    for (uint32_t trial = 0; trial < kChips; ++trial) {
+        const std::clock_t start = std::clock();
+        const bitline::Chip chip = bitline::program(mapping, ranges, 1, trial);
+        const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+        const double scaled = 1e8 * seconds / static_cast<double>(chip.report.cells);
+        best = trial == 0 ? scaled : std::min(best, scaled);
+    }
+    return best;
 }
 
 bitline::Preprocess choose_preprocess(const Arguments& a, const bitline::Network& network) {
@@ -72,15 +92,17 @@ Measured measure(const Arguments& a) {
     measured.result =
         bitline::simulate(network, mapping, *data, choose_preprocess(a, network), nullptr, nullptr, options);
     measured.peak_rss_mib = peak_rss_mib();
+    measured.seconds_per_100m_cells = measure_programming(mapping, measured.result);
     return measured;
 }
 
 void report(const Arguments& a, const Measured& measured) {
     const bitline::SimulationResult& result = measured.result;
-    fmt::print("{:<18}{:.4g} images/s\n{:<18}{}\n{:<18}{}\n{:<18}{}, {} trials\n{:<18}{:.3g} s\n{:<18}{:.0f} MiB\n",
+    fmt::print("{:<18}{:.4g} images/s\n{:<18}{}\n{:<18}{}\n{:<18}{}, {} trials\n{:<18}{:.3g} s\n{:<18}{:.0f} MiB\n{:<18}{:.2f} s "
+               "per 100 million cells and core\n",
                "rate", result.images_per_second, "kernel", bitline::kernels::active().name, "threads",
                bitline::threads(), "samples", result.samples, a.trials, "seconds", result.seconds, "peak memory",
-               measured.peak_rss_mib);
+               measured.peak_rss_mib, "programming", measured.seconds_per_100m_cells);
     if (a.json.empty()) return;
     const nlohmann::ordered_json json{{"model", a.model},
                                       {"data", a.data},
@@ -92,7 +114,8 @@ void report(const Arguments& a, const Measured& measured) {
                                       {"threads", bitline::threads()},
                                       {"images_per_second", result.images_per_second},
                                       {"seconds", result.seconds},
-                                      {"peak_rss_mib", measured.peak_rss_mib}};
+                                      {"peak_rss_mib", measured.peak_rss_mib},
+                                      {"programming_seconds_per_100m_cells", measured.seconds_per_100m_cells}};
     bitline::write_text_atomically(a.json, json.dump(2) + "\n");
 }
 
