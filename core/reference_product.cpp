@@ -256,14 +256,42 @@ std::unique_ptr<ProductEngine> make_exact_engine(const Network& network) {
     return std::make_unique<ExactEngine>(network);
 }
 
+namespace {
+
+/// Every window of one group that lies inside the input, row = (channel, ky, kx).
+void gather_inside(const Window& w, const int32_t* corner, int64_t channels, int64_t height, int64_t width,
+                   int32_t* out) {
+    for (int64_t c = 0; c < channels; ++c, corner += height * width) {
+        const int32_t* line = corner;
+        for (int64_t ky = 0; ky < w.kernel_h; ++ky, line += w.dilation_h * width) {
+            if (w.kernel_w == 3 && w.dilation_w == 1) {  // most convolutions: no inner loop
+                out[0] = line[0];
+                out[1] = line[1];
+                out[2] = line[2];
+                out += 3;
+                continue;
+            }
+            for (int64_t kx = 0; kx < w.kernel_w; ++kx) *out++ = line[kx * w.dilation_w];
+        }
+    }
+}
+
+}  // namespace
+
 void gather_rows(const MatVec& op, const Shape& input_shape, const int32_t* sample_codes, int64_t group,
                  int64_t first_position, int64_t positions, int32_t pad, int32_t* out) {
     const Window& w = op.window;
     const int64_t height = op.is_convolution ? input_shape[1] : 1, width = op.is_convolution ? input_shape[2] : 1;
     const int64_t channels = op.in_channels / op.groups, out_width = PaddedPlanes(op, input_shape).out_width;
     const int32_t* planes = sample_codes + group * channels * height * width;
+    const int64_t last_y = (w.kernel_h - 1) * w.dilation_h, last_x = (w.kernel_w - 1) * w.dilation_w;
     for (int64_t p = first_position; p < first_position + positions; ++p) {
         const int64_t top = p / out_width * w.stride_h - w.pad_top, left = p % out_width * w.stride_w - w.pad_left;
+        if (top >= 0 && left >= 0 && top + last_y < height && left + last_x < width) {
+            gather_inside(w, planes + top * width + left, channels, height, width, out);
+            out += channels * w.kernel_h * w.kernel_w;
+            continue;
+        }
         for (int64_t c = 0; c < channels; ++c) {
             for (int64_t ky = 0; ky < w.kernel_h; ++ky) {
                 const int64_t y = top + ky * w.dilation_h;

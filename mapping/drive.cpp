@@ -83,10 +83,18 @@ void gather(const LayerView& layer, const Pack& pack, std::span<const int32_t> c
         const auto count = static_cast<int64_t>(end - begin);
         const int64_t sample = int64_t{vectors.sample[begin]} - first_sample;
         int32_t* out = vectors.driven.data() + begin * static_cast<size_t>(pack.rows);
+        const int32_t* of_sample = codes.data() + sample * layer.input_size;
+        if (pack.groups == 1 && pack.rows == rows) {  // nothing stands between the rows of two vectors
+            gather_rows(layer.op, layer.input_shape, of_sample, pack.first_group, vectors.position[begin], count,
+                        plan.input.pad_code, out);
+            drive_codes(plan.input, out, count * rows, out);
+            begin = end;
+            continue;
+        }
         vectors.gathered.resize(static_cast<size_t>(count * rows));
         for (int64_t g = 0; g < pack.groups; ++g) {
-            gather_rows(layer.op, layer.input_shape, codes.data() + sample * layer.input_size, pack.first_group + g,
-                        vectors.position[begin], count, plan.input.pad_code, vectors.gathered.data());
+            gather_rows(layer.op, layer.input_shape, of_sample, pack.first_group + g, vectors.position[begin], count,
+                        plan.input.pad_code, vectors.gathered.data());
             for (int64_t i = 0; i < count; ++i)
                 drive_codes(plan.input, vectors.gathered.data() + i * rows, rows, out + i * pack.rows + g * rows);
         }
@@ -141,7 +149,7 @@ kernels::Drive kernel_drive(const LayerView& layer, const Digits& digits, const 
 }
 
 int64_t vectors_per_chunk(const MappedLayer& layer) {
-    constexpr int64_t kDigits = 32768;  // 64 KiB: digits and one array's cells stay in the second-level cache
+    constexpr int64_t kDigits = 131072;  // 16 KiB of bits: they, the codes and one array stay in the second-level cache
     int64_t lines = 1;
     for (const ArrayPlan& array : layer.arrays) lines = std::max(lines, array.active_rows);
     return std::clamp<int64_t>(kDigits / (lines * drive_rows_per_row(layer) * layer.input.cycles()), 4, 1024);

@@ -100,6 +100,7 @@ void drive_codes(const InputPlan& plan, const int32_t* codes, int64_t count, int
         for (int64_t i = 0; i < count; ++i) driven[i] = (codes[i] + 1) / 2;
         return;
     }
+    if (plan.code_offset == 0 && codes == driven) return;
     for (int64_t i = 0; i < count; ++i) driven[i] = codes[i] - plan.code_offset;
 }
 

@@ -45,7 +45,7 @@ struct InputPlan {
 InputPlan plan_input(const InputOptions& options, const Quantizer& codes, bool xnor_pairs, bool has_padding,
                      const std::string& layer);
 
-/// driven[i] for codes[i]; not for xnor, whose lines are made from the codes themselves.
+/// driven[i] for codes[i]; not for xnor, whose lines are made from the codes themselves. Both may be the same array.
 void drive_codes(const InputPlan& plan, const int32_t* codes, int64_t count, int32_t* driven);
 
 /// Digits of one input vector: digits (cycles x lines), lines = rows, or 2 * rows for xnor (true line, then its
