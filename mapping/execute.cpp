@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "core/stages.h"
 #include "mapping/chip.h"
 #include "mapping/drive.h"
 
@@ -64,7 +65,10 @@ int64_t convert_part(const LayerView& layer, const Pack& pack, size_t first_arra
                      Scratch& scratch) {
     const std::span arrays(layer.chip.arrays.data() + first_array, end_array - first_array);
     const bool background = std::any_of(arrays.begin(), arrays.end(), [](auto& a) { return a.corrects_background; });
-    digitize(layer, pack, arrays[0].blocks[part], scratch.vectors, background, scratch.digits);
+    {
+        const StageTimer timer(&StageTicks::input);
+        digitize(layer, pack, arrays[0].blocks[part], scratch.vectors, background, scratch.digits);
+    }
     const kernels::Drive drive = kernel_drive(layer, scratch.digits, scratch.vectors);
     int64_t clipped = 0;
     for (size_t a = 0; a < arrays.size(); ++a) {
@@ -73,8 +77,11 @@ int64_t convert_part(const LayerView& layer, const Pack& pack, size_t first_arra
             static_cast<uint32_t>(layer.plan.arrays[first_array + a].first_block) + static_cast<uint32_t>(part);
         const kernels::Noise noise{layer.noise, block};
         scratch.own.assign(scratch.vectors.size() * arrays[a].outputs.size(), 0);
-        clipped += kernels::active().convert(cells, arrays[a].converter, arrays[a].readout, drive,
-                                             cells.variance.empty() ? nullptr : &noise, scratch.own.data());
+        {
+            const StageTimer timer(&StageTicks::kernel);
+            clipped += kernels::active().convert(cells, arrays[a].converter, arrays[a].readout, drive,
+                                                 cells.variance.empty() ? nullptr : &noise, scratch.own.data());
+        }
         scatter(layer, arrays[a], pack.cols, scratch);
     }
     return clipped;
@@ -133,7 +140,10 @@ int64_t run_layer(const LayerView& layer, std::span<const int32_t> codes, int64_
         for (int64_t first = 0; first < total; first += chunk) {
             scratch.vectors.clear();
             scratch.vectors.add(first, std::min(chunk, total - first), layer.plan.positions, first_sample);
-            gather(layer, layer.plan.packs[p], codes, first_sample, scratch.vectors);
+            {
+                const StageTimer timer(&StageTicks::input);
+                gather(layer, layer.plan.packs[p], codes, first_sample, scratch.vectors);
+            }
             clipped += convert_pack(layer, p, array, scratch);
             assemble(layer, layer.plan.packs[p], scratch, first_sample, acc);
         }

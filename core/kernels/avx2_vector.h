@@ -102,6 +102,12 @@ inline Bytes sign_of(Floats a) {
     return sub32(and_bits(mask, all32(2)), all32(1));
 }
 
+#if defined(__VAES__)
+inline Bytes aes_round(Bytes a, __m128i key) { return _mm256_aesenc_epi128(a, _mm256_broadcastsi128_si256(key)); }
+inline Bytes aes_last_round(Bytes a, __m128i key) {
+    return _mm256_aesenclast_epi128(a, _mm256_broadcastsi128_si256(key));
+}
+#else
 inline Bytes aes_round(Bytes a, __m128i key) {
     const __m128i low = _mm_aesenc_si128(_mm256_castsi256_si128(a), key);
     return _mm256_set_m128i(_mm_aesenc_si128(_mm256_extracti128_si256(a, 1), key), low);
@@ -110,6 +116,7 @@ inline Bytes aes_last_round(Bytes a, __m128i key) {
     const __m128i low = _mm_aesenclast_si128(_mm256_castsi256_si128(a), key);
     return _mm256_set_m128i(_mm_aesenclast_si128(_mm256_extracti128_si256(a, 1), key), low);
 }
+#endif
 inline Bytes repeat(__m128i a) { return _mm256_broadcastsi128_si256(a); }
 
 /// All bits where bit `row` of a number is set, else none.

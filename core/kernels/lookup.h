@@ -67,6 +67,7 @@ struct Pass {
     const int32_t* weight = nullptr;    // (used x lanes), two 16-bit halves of the cycle's weight, in the order of totals
     const uint32_t* counter = nullptr;  // (used x 16 x lanes / 16 x 4), lane s + 16 k at (s, k); with noise only
     void* draws = nullptr;              // (used x lanes x 16 bytes), with noise only
+    uint64_t* product_ticks = nullptr;  // counts the processor's ticks that lookups take; null: nobody asks
 };
 
 /// Runs of neighbouring columns that add to one output.

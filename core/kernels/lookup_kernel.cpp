@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/kernels/noise.h"
+#include "core/stages.h"
 
 namespace bitline::kernels::lookup {
 
@@ -185,6 +186,7 @@ struct PassMemory {
               const kernels::Noise* noise) {
         const auto lanes = size_t(shape.lanes), used = tiles.size();
         Pass pass;
+        if (stage_ticks) pass.product_ticks = &stage_ticks->product;
         pass.used = int(used);
         pass.tiles = round_up(pass.used, kBatch);
         pass.index_groups = round_up((block.rows + shape.group_rows - 1) / shape.group_rows,

@@ -369,9 +369,11 @@ int64_t convert_column(const Conversion& all, const Column& column, int32_t* tot
     int64_t clipped = 0;
     for (int first = 0; first < all.pass.tiles; first += kBatch) {
         const uint8_t* const index = all.pass.index + size_t(first) * tile_bytes;
+        const uint64_t start = all.pass.product_ticks ? __rdtsc() : 0;
         PlaneSums sums, squares;
         column_planes(all.tables, column.col, index, tile_bytes, sums);
         if (kNoisy && all.noise.variance) column_planes(*all.noise.variance, column.col, index, tile_bytes, squares);
+        if (all.pass.product_ticks) *all.pass.product_ticks += __rdtsc() - start;
         clipped +=
             convert_batch<kNoisy, kOneBit>(all, column, vectors, first, sums, squares, totals, clipped_words);
     }

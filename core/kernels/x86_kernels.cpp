@@ -13,7 +13,7 @@
 namespace bitline::kernels {
 
 namespace lookup {
-extern const Vector kAvx512, kAvx2;
+extern const Vector kAvx512, kAvx2Vaes, kAvx2;
 }
 
 namespace {
@@ -57,16 +57,22 @@ Drive with_digits(const Drive& drive, const std::vector<int16_t>& digits) {
     return out;
 }
 
+const lookup::Vector& vector_avx512() { return lookup::kAvx512; }
+const lookup::Vector& vector_avx2() {
+    static const bool vaes = has_vaes();
+    return vaes ? lookup::kAvx2Vaes : lookup::kAvx2;
+}
+
 /// One bit per digit is looked up where tables fit, everything else is multiplied.
-template <const lookup::Vector& vector>
+template <const lookup::Vector& (*vector)()>
 struct Lookup {
     static void pack(Block& block) {
-        block.has_tables = block.one_bit_digits && lookup::pack(vector, block);
+        block.has_tables = block.one_bit_digits && lookup::pack(vector(), block);
         if (!block.has_tables) digits::pack(block);
     }
 
     static void sums(const Block& block, const Drive& drive, int64_t* out) {
-        if (block.has_tables) return lookup::sums(vector, block, drive, out);
+        if (block.has_tables) return lookup::sums(vector(), block, drive, out);
         if (!block.one_bit_digits) return digits::sums(block, drive, out);
         const std::vector<int16_t> unpacked = unpack_bits(block, drive);
         digits::sums(block, with_digits(drive, unpacked), out);
@@ -76,7 +82,7 @@ struct Lookup {
                            const Noise* noise, int64_t* acc) {
         if (block.has_tables) {
             const bool fits = lookup::fits(block, converter, drive);
-            return fits ? lookup::convert(vector, block, converter, readout, drive, noise, acc)
+            return fits ? lookup::convert(vector(), block, converter, readout, drive, noise, acc)
                         : scalar_convert(block, converter, readout, drive, noise, acc);
         }
         if (!block.one_bit_digits) return digits::convert(block, converter, readout, drive, noise, acc);
@@ -87,7 +93,7 @@ struct Lookup {
 
 }  // namespace
 
-using LookupAvx512 = Lookup<lookup::kAvx512>;
+using LookupAvx512 = Lookup<vector_avx512>;
 const Kernel kAvx512 = {"avx512",
                         "AVX-512 with VBMI, VNNI and VAES",
                         has_avx512,
@@ -97,7 +103,7 @@ const Kernel kAvx512 = {"avx512",
                         digits::bits,
                         digits::gaussians};
 
-using LookupAvx2 = Lookup<lookup::kAvx2>;
+using LookupAvx2 = Lookup<vector_avx2>;
 const Kernel kAvx2 = {"avx2",           "AVX2 with FMA and AES", has_avx2,     LookupAvx2::pack,
                       LookupAvx2::sums, LookupAvx2::convert,     digits::bits, digits::gaussians};
 

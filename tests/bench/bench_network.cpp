@@ -11,6 +11,7 @@
 #include <ctime>
 #include <exception>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@
 #include "core/kernels/kernels.h"
 #include "core/model_io.h"
 #include "core/parallel.h"
+#include "core/reference.h"
+#include "core/stages.h"
 #include "mapping/chip.h"
 #include "mapping/simulate.h"
 
@@ -35,6 +38,9 @@ struct Measured {
     bitline::SimulationResult result;
     double peak_rss_mib = 0;
     double seconds_per_100m_cells = 0;  // of one core, to program a chip
+    double images_per_second_core = 0;  // one thread, a programmed chip, nothing compared with the exact products
+    bitline::StageTicks stages;         // of that run
+    uint64_t ticks = 0;                 // of that run in all
 };
 
 void add_options(CLI::App& app, Arguments& a) {
@@ -55,11 +61,42 @@ double peak_rss_mib() {
     return static_cast<double>(usage.ru_maxrss) / 1024;  // Linux counts KiB
 }
 
+std::vector<bitline::AdcRange> ranges_of(const bitline::SimulationResult& result) {
+    std::vector<bitline::AdcRange> ranges;
+    for (const bitline::LayerResult& layer : result.layers) ranges.push_back(layer.adc);
+    return ranges;
+}
+
+/// One core in steady state, and where its time goes.
+void measure_core(const bitline::Network& network, const bitline::Mapping& mapping, const bitline::Dataset& data,
+                  const bitline::Preprocess& preprocess, Measured& measured) {
+    constexpr int64_t kBlock = 8;
+    const bitline::Chip chip = bitline::program(mapping, ranges_of(measured.result), 1, 0);
+    bitline::ChipEngine engine(network, mapping, chip);
+    const bitline::Shape& shape = network.values[static_cast<size_t>(network.input)].shape;
+    const auto size = static_cast<size_t>(bitline::element_count(shape));
+    std::vector<float> input(static_cast<size_t>(data.size()) * size);
+    data.read(0, data.size(), input.data());
+    bitline::apply(preprocess, shape, data.size(), input.data());
+    bitline::run(network, engine, std::span(input).first(size), 1, 0);  // memory and caches are warm from now on
+    bitline::stage_ticks = &measured.stages;
+    const std::clock_t start = std::clock();
+    const uint64_t first_tick = bitline::ticks_now();
+    for (int64_t first = 0; first < data.size(); first += kBlock) {
+        const int64_t count = std::min(kBlock, data.size() - first);
+        const auto part = std::span(input).subspan(static_cast<size_t>(first) * size, static_cast<size_t>(count) * size);
+        bitline::run(network, engine, part, count, first);
+    }
+    measured.ticks = bitline::ticks_now() - first_tick;
+    bitline::stage_ticks = nullptr;
+    measured.images_per_second_core =
+        static_cast<double>(data.size()) * CLOCKS_PER_SEC / static_cast<double>(std::clock() - start);
+}
+
 /// Processor time of all threads that programming takes per 100 million cells, best of several chips.
 double measure_programming(const bitline::Mapping& mapping, const bitline::SimulationResult& result) {
     constexpr uint32_t kChips = 5;
-    std::vector<bitline::AdcRange> ranges;
-    for (const bitline::LayerResult& layer : result.layers) ranges.push_back(layer.adc);
+    const std::vector<bitline::AdcRange> ranges = ranges_of(result);
     double best = 0;
     for (uint32_t trial = 0; trial < kChips; ++trial) {
         const std::clock_t start = std::clock();
@@ -93,7 +130,25 @@ Measured measure(const Arguments& a) {
         bitline::simulate(network, mapping, *data, choose_preprocess(a, network), nullptr, nullptr, options);
     measured.peak_rss_mib = peak_rss_mib();
     measured.seconds_per_100m_cells = measure_programming(mapping, measured.result);
+    measure_core(network, mapping, *data, choose_preprocess(a, network), measured);
     return measured;
+}
+
+double share(uint64_t part, const Measured& measured) {
+    return static_cast<double>(part) / static_cast<double>(measured.ticks);
+}
+
+void print_core(const Measured& measured) {
+    const bitline::StageTicks& t = measured.stages;
+    fmt::print("{:<18}{:.4g} images/s; of the time {:.0f} % inputs, ", "one core, steady",
+               measured.images_per_second_core, 100 * share(t.input, measured));
+    if (t.product > 0) {
+        fmt::print("{:.0f} % products, {:.0f} % conversions", 100 * share(t.product, measured),
+                   100 * share(t.kernel - t.product, measured));
+    } else {
+        fmt::print("{:.0f} % products and conversions", 100 * share(t.kernel, measured));
+    }
+    fmt::print(", {:.0f} % digital layers and the rest\n", 100 * share(measured.ticks - t.input - t.kernel, measured));
 }
 
 void report(const Arguments& a, const Measured& measured) {
@@ -103,6 +158,7 @@ void report(const Arguments& a, const Measured& measured) {
                "rate", result.images_per_second, "kernel", bitline::kernels::active().name, "threads",
                bitline::threads(), "samples", result.samples, a.trials, "seconds", result.seconds, "peak memory",
                measured.peak_rss_mib, "programming", measured.seconds_per_100m_cells);
+    print_core(measured);
     if (a.json.empty()) return;
     const nlohmann::ordered_json json{{"model", a.model},
                                       {"data", a.data},
@@ -115,7 +171,11 @@ void report(const Arguments& a, const Measured& measured) {
                                       {"images_per_second", result.images_per_second},
                                       {"seconds", result.seconds},
                                       {"peak_rss_mib", measured.peak_rss_mib},
-                                      {"programming_seconds_per_100m_cells", measured.seconds_per_100m_cells}};
+                                      {"programming_seconds_per_100m_cells", measured.seconds_per_100m_cells},
+                                      {"images_per_second_one_core", measured.images_per_second_core},
+                                      {"share_inputs", share(measured.stages.input, measured)},
+                                      {"share_products", share(measured.stages.product, measured)},
+                                      {"share_products_and_conversions", share(measured.stages.kernel, measured)}};
     bitline::write_text_atomically(a.json, json.dump(2) + "\n");
 }
 
