@@ -411,10 +411,10 @@ bool pack(const Vector& vector, Block& block) {
     Header header;
     const Extent g = extent_of(block, block.g, shape.group_rows);
     const Extent variance = block.variance.empty() ? Extent{} : extent_of(block, block.variance, shape.group_rows);
+    if (std::max(g.column, variance.column) > kMax32 / 2) return false;
     header.largest_sum = g.column;
-    header.g.factor = common_factor(block.g);
-    const int64_t largest = std::max(g.group / header.g.factor, variance.group);
-    if (largest >> kEntryBits || std::max(g.column, variance.column) > kMax32 / 2) return false;
+    header.g.factor = common_factor(block.g);  // of numbers whose magnitudes fit in 32 bits
+    if (std::max(g.group / header.g.factor, variance.group) >> kEntryBits) return false;
     header.g.planes = planes_for(g.group / header.g.factor);
     header.variance.planes = planes_for(variance.group);
 
