@@ -13,7 +13,6 @@ constexpr uint32_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
 constexpr uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
 constexpr uint64_t kArsWeylLow = 0x9E3779B97F4A7C15, kArsWeylHigh = 0xBB67AE8584CAA73B;
 
-
 // The round function of AES (FIPS 197, section 5.1) on the 16 bytes of a state, column after column.
 
 using State = std::array<uint8_t, 16>;

@@ -1,6 +1,7 @@
 #pragma once
 
-// Where the time of a product goes, for benchmarks: whoever wants to know points `stage_ticks` to counters of their own.
+// Where the time of a product goes, for benchmarks: whoever wants to know points `stage_ticks` to counters of their
+// own.
 
 #include <cstdint>
 
@@ -30,7 +31,7 @@ inline uint64_t ticks_now() {
 /// Counts the ticks from here to the end of the block.
 class StageTimer {
  public:
-    explicit StageTimer(uint64_t StageTicks::* stage) : stage_(stage), start_(stage_ticks ? ticks_now() : 0) {}
+    explicit StageTimer(uint64_t StageTicks::*stage) : stage_(stage), start_(stage_ticks ? ticks_now() : 0) {}
     ~StageTimer() {
         if (stage_ticks) stage_ticks->*stage_ += ticks_now() - start_;
     }
@@ -38,7 +39,7 @@ class StageTimer {
     StageTimer& operator=(const StageTimer&) = delete;
 
  private:
-    uint64_t StageTicks::* stage_;
+    uint64_t StageTicks::*stage_;
     uint64_t start_;
 };
 

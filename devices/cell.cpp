@@ -36,8 +36,8 @@ GridChoice best_level_step(double ratio, double limit) {
     return best;
 }
 
-/// written(target, xi) is the conductance in grid steps, which is then rounded to the grid and clipped to what a cell can
-/// hold. Clipping comes first and truncation rounds, so that the loop vectorises.
+/// written(target, xi) is the conductance in grid steps, which is then rounded to the grid and clipped to what a cell
+/// can hold. Clipping comes first and truncation rounds, so that the loop vectorises.
 template <class Written>
 void write_cells(const Grid& grid, std::span<const float> xi, std::span<int32_t> g, ProgrammingReport& report,
                  const Written& written) {
@@ -60,17 +60,14 @@ void write_with_error(const ProgrammingErrorOptions& error, const Grid& grid, st
         case ProgrammingErrorOptions::Model::none:
             return;
         case ProgrammingErrorOptions::Model::independent:
-            return write_cells(grid, xi, g, report, [step = sigma * grid.g_max](double target, double x) {
-                return target + step * x;
-            });
+            return write_cells(grid, xi, g, report,
+                               [step = sigma * grid.g_max](double target, double x) { return target + step * x; });
         case ProgrammingErrorOptions::Model::proportional:
-            return write_cells(grid, xi, g, report, [sigma](double target, double x) {
-                return target + sigma * target * x;
-            });
+            return write_cells(grid, xi, g, report,
+                               [sigma](double target, double x) { return target + sigma * target * x; });
         case ProgrammingErrorOptions::Model::lognormal:
-            return write_cells(grid, xi, g, report, [sigma](double target, double x) {
-                return target * fixed_exp(sigma * x);
-            });
+            return write_cells(grid, xi, g, report,
+                               [sigma](double target, double x) { return target * fixed_exp(sigma * x); });
     }
 }
 

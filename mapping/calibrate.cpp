@@ -59,15 +59,21 @@ void count_sums(const LayerView& layer, const ChipArray& array, const std::vecto
     for (int64_t weight : column_weight) first_bin.push_back(exponent(weight) * histogram.bins);
     const double per_step = 1.0 / layer.plan.grid.level_step;
     const double per_bin = 1.0 / static_cast<double>(histogram.width);
-    const auto low = static_cast<double>(histogram.low), last = static_cast<double>(histogram.bins - 1);
+    constexpr double kPositive = 1 << 30;  // levels are fewer: truncating what is positive rounds down
+    const double low = static_cast<double>(histogram.low) + kPositive - 0.5;
+    const int64_t last = histogram.bins - 1;
     const int64_t* sum = sums.data();
     for (size_t v = 0; v < vectors; ++v)
         for (int64_t cycle : layer.plan.input.cycle_weight) {
             int64_t* count = histogram.count.data() + exponent(cycle) * histogram.bins;
             for (size_t c = 0; c < column_weight.size(); ++c) {
-                const double level = std::floor(static_cast<double>(*sum++) * per_step + 0.5);
-                const double bin = std::clamp((level - low) * per_bin, 0.0, last);
-                ++count[first_bin[c] + static_cast<int64_t>(bin)];
+                const auto level = static_cast<int64_t>(static_cast<double>(*sum++) * per_step - low + 2 * kPositive) -
+                                   static_cast<int64_t>(kPositive);
+                const int64_t bin =
+                    histogram.width == 1
+                        ? level
+                        : static_cast<int64_t>(static_cast<double>(std::max<int64_t>(level, 0)) * per_bin);
+                ++count[first_bin[c] + std::clamp<int64_t>(bin, 0, last)];
             }
         }
 }

@@ -66,8 +66,7 @@ void fill_variance(const CellOptions& options, const Cells& cells, size_t first_
     block.variance_unit = largest / kLargest;
     const double per_unit = kLargest / largest;
     block.variance.resize(variance.size());
-    for (size_t i = 0; i < variance.size(); ++i)
-        block.variance[i] = static_cast<int32_t>(variance[i] * per_unit + 0.5);
+    for (size_t i = 0; i < variance.size(); ++i) block.variance[i] = static_cast<int32_t>(variance[i] * per_unit + 0.5);
 }
 
 ChipBlock make_block(const Writer& writer, const Cells& cells, size_t first_line, size_t lines) {

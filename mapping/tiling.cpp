@@ -229,8 +229,7 @@ void target_levels(const MappedLayer& layer, const ArrayPlan& array, std::vector
         if (column.output != output) {
             output = column.output;
             for (size_t r = 0; r < rows; ++r)
-                weights[r] =
-                    output < 0 ? 0 : weight_at(layer, pack, array.first_row + static_cast<int64_t>(r), output);
+                weights[r] = output < 0 ? 0 : weight_at(layer, pack, array.first_row + static_cast<int64_t>(r), output);
         }
         for (size_t r = 0; r < rows; ++r) {
             const int32_t w = weights[r];

@@ -59,9 +59,9 @@ struct NoiseSource {
     uint32_t k0 = 0, k1 = 0, block = 0;
     const uint32_t* sample = nullptr;    // (vectors)
     const uint32_t* position = nullptr;  // (vectors)
-    int square_limbs = 0;      // 0: every digit is 0 or 1 and its own square
-    int chunk_rows = 0;        // so many rows (even) of digit^2 limbs times variances fit in 32 bits
-    int16_t* squares[2] = {};  // (vectors_per_pass x cycles x rows) scratch for each limb
+    int square_limbs = 0;                // 0: every digit is 0 or 1 and its own square
+    int chunk_rows = 0;                  // so many rows (even) of digit^2 limbs times variances fit in 32 bits
+    int16_t* squares[2] = {};            // (vectors_per_pass x cycles x rows) scratch for each limb
 };
 
 struct DigitRange {

@@ -246,8 +246,8 @@ int convert_four(const Converters& converters, int col, __m256d sums, const floa
 int convert_row(const Converters& converters, int col, const int32_t* sums, const RowNoise& noise, Codes& codes) {
     int clipped = 0;
     for (int i = 0; i < kTile; i += 8) {
-        clipped += convert_eight(converters, col + i, sums + i, noise.d ? noise.d + i : nullptr, noise.z + i,
-                                 codes.at + i);
+        clipped +=
+            convert_eight(converters, col + i, sums + i, noise.d ? noise.d + i : nullptr, noise.z + i, codes.at + i);
     }
     return clipped;
 }
@@ -395,13 +395,8 @@ DigitRange digit_range(const int16_t* digits, size_t count) {
 
 int64_t convert(const Strips& strips, const Digits& digits, const Converters& converters, const Output& output,
                 const NoiseSource& noise) {
-    const Conversion all{strips,
-                         digits,
-                         converters,
-                         output,
-                         noise,
-                         round_keys(noise.k0, noise.k1),
-                         (uint32_t(strips.cols) + 3) / 4};
+    const Conversion all{
+        strips, digits, converters, output, noise, round_keys(noise.k0, noise.k1), (uint32_t(strips.cols) + 3) / 4};
     int64_t clipped = 0;
     for (int first = 0, last = 0; first < digits.vectors; first = last) {
         last = last_of_pass(digits, first);

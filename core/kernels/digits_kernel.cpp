@@ -212,8 +212,8 @@ int64_t convert(const Block& block, const Converter& converter, const Readout& r
         source.unit = noise_scale(block, converter, 0).unit;
         source.own = converters.own.data();
     }
-    const Output output{readout.column_output.data(), readout.column_weight.data(), drive.cycle_weight,
-                        readout.outputs, acc};
+    const Output output{readout.column_output.data(), readout.column_weight.data(), drive.cycle_weight, readout.outputs,
+                        acc};
     return convert(strips_of(block, header), digits, converters.view(converter), output, source);
 }
 

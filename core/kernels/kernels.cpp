@@ -23,7 +23,8 @@ double anchor(const Converter& converter) {
 NoiseScale noise_scale(const Block& block, const Converter& converter, int col) {
     NoiseScale scale;
     if (!block.variance.empty()) scale.unit = float(block.variance_unit / kNoiseVariance);
-    if (!converter.deviation.empty()) scale.own = float(converter.deviation[col] * converter.deviation[col] / kNoiseVariance);
+    if (!converter.deviation.empty())
+        scale.own = float(converter.deviation[col] * converter.deviation[col] / kNoiseVariance);
     return scale;
 }
 

@@ -27,8 +27,8 @@ struct Block {
 /// One converter per column: code = clip(round_half_even(t), lo, hi), t = fma(S, inv_step, offset + anchor) - anchor;
 /// fused product and sum rounded once, then the difference. The anchor lets the sum round t to a small binary fraction
 /// of a code, so that a sum S midway between two codes stays midway although inv_step is rounded. Narrow blocks (every
-/// |S| < 2^24, and |lo|, |hi| <= 4096) compute t in float32, with float32(inv_step) and float32(offset + anchor); others
-/// in double. `one_bit`: a sense amplifier, code = t >= 0 ? +1 : -1.
+/// |S| < 2^24, and |lo|, |hi| <= 4096) compute t in float32, with float32(inv_step) and float32(offset + anchor);
+/// others in double. `one_bit`: a sense amplifier, code = t >= 0 ? +1 : -1.
 struct Converter {
     std::vector<double> inv_step;   // (cols), codes per grid step
     std::vector<double> offset;     // (cols), codes

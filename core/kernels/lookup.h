@@ -8,11 +8,11 @@
 
 namespace bitline::kernels::lookup {
 
-constexpr int kPlaneBits = 6;   // of a table's entries: four of them add up in a byte
-constexpr int kMostPlanes = 4;  // entries of up to 24 bits
-constexpr int kBatch = 4;       // tiles computed together, and groups added up in bytes
-constexpr int kRunsAtOnce = 16; // runs of columns whose totals are handed on together
-constexpr int kMostRows = 2048; // sums of one plane must fit in 15 bits: rows / 4 * 63
+constexpr int kPlaneBits = 6;    // of a table's entries: four of them add up in a byte
+constexpr int kMostPlanes = 4;   // entries of up to 24 bits
+constexpr int kBatch = 4;        // tiles computed together, and groups added up in bytes
+constexpr int kRunsAtOnce = 16;  // runs of columns whose totals are handed on together
+constexpr int kMostRows = 2048;  // sums of one plane must fit in 15 bits: rows / 4 * 63
 
 // Unpacking bytes to wider numbers leaves lanes in another order, the same for every instruction set.
 /// Which lane stands at place k of `lanes` 16-bit codes.
@@ -56,15 +56,15 @@ struct TileInfo {
 
 /// A pass: tiles of digit rows. A slot is what the totals of some tiles add up in.
 struct Pass {
-    int tiles = 0;         // a multiple of kBatch; those from `used` on repeat others and do not count
+    int tiles = 0;  // a multiple of kBatch; those from `used` on repeat others and do not count
     int used = 0;
     int slots = 0;
-    int index_groups = 0;  // a multiple of groups_per_step
+    int index_groups = 0;                   // a multiple of groups_per_step
     const uint64_t* const* bits = nullptr;  // (tiles x lanes), rows of bits; null: no such lane
     uint8_t* index = nullptr;               // (tiles x index_groups x lanes), filled by `index_pass`
     const TileInfo* tile = nullptr;         // (used)
-    const int16_t* valid = nullptr;     // (used x lanes), -1 or 0, in the order of codes
-    const int32_t* weight = nullptr;    // (used x lanes), two 16-bit halves of the cycle's weight, in the order of totals
+    const int16_t* valid = nullptr;         // (used x lanes), -1 or 0, in the order of codes
+    const int32_t* weight = nullptr;  // (used x lanes), two 16-bit halves of the cycle's weight, in the order of totals
     const uint32_t* counter = nullptr;  // (used x 16 x lanes / 16 x 4), lane s + 16 k at (s, k); with noise only
     void* draws = nullptr;              // (used x lanes x 16 bytes), with noise only
     uint64_t* product_ticks = nullptr;  // counts the processor's ticks that lookups take; null: nobody asks
@@ -78,7 +78,7 @@ struct Runs {
 };
 
 struct Converters {
-    const float* step32 = nullptr;    // (cols), as offset32 with the anchor
+    const float* step32 = nullptr;  // (cols), as offset32 with the anchor
     const float* offset32 = nullptr;
     const double* step64 = nullptr;
     const double* offset64 = nullptr;
@@ -91,7 +91,7 @@ struct Noise {
     bool on = false;
     const Tables* variance = nullptr;  // null: none
     float unit = 0;
-    const float* own = nullptr;        // (cols)
+    const float* own = nullptr;  // (cols)
     uint32_t k0 = 0, k1 = 0;
 };
 

@@ -9,7 +9,8 @@
 namespace bitline::kernels::lookup {
 
 extern const Vector kAvx2Vaes;
-const Vector kAvx2Vaes = {{kLanes, kGroupRows, kTableBytes, kGroupsPerStep}, write_table, index_pass, column_sums, convert};
+const Vector kAvx2Vaes = {
+    {kLanes, kGroupRows, kTableBytes, kGroupsPerStep}, write_table, index_pass, column_sums, convert};
 
 }  // namespace bitline::kernels::lookup
 

@@ -8,7 +8,8 @@
 namespace bitline::kernels::lookup {
 
 extern const Vector kAvx512;
-const Vector kAvx512 = {{kLanes, kGroupRows, kTableBytes, kGroupsPerStep}, write_table, index_pass, column_sums, convert};
+const Vector kAvx512 = {
+    {kLanes, kGroupRows, kTableBytes, kGroupsPerStep}, write_table, index_pass, column_sums, convert};
 
 }  // namespace bitline::kernels::lookup
 

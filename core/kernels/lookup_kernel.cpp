@@ -189,8 +189,8 @@ struct PassMemory {
         if (stage_ticks) pass.product_ticks = &stage_ticks->product;
         pass.used = int(used);
         pass.tiles = round_up(pass.used, kBatch);
-        pass.index_groups = round_up((block.rows + shape.group_rows - 1) / shape.group_rows,
-                                     std::lcm(shape.groups_per_step, kBatch));
+        pass.index_groups =
+            round_up((block.rows + shape.group_rows - 1) / shape.group_rows, std::lcm(shape.groups_per_step, kBatch));
         bits.assign(size_t(pass.tiles) * lanes, nullptr);
         index.resize(size_t(pass.tiles) * size_t(pass.index_groups) * lanes);
         tile.assign(used, {});
@@ -397,8 +397,8 @@ double largest_t(const Block& block, const Converter& converter, const Header& h
         const NoiseScale scale = noise_scale(block, converter, col);
         const double variance = double(scale.unit) * double(kLargestVariance) * block.rows + double(scale.own);
         const double x = double(header.largest_sum) + kLargestDeviate * std::sqrt(variance);
-        largest = std::max(largest, x * std::abs(converter.inv_step[size_t(col)]) +
-                                        std::abs(converter.offset[size_t(col)]));
+        largest =
+            std::max(largest, x * std::abs(converter.inv_step[size_t(col)]) + std::abs(converter.offset[size_t(col)]));
     }
     return largest;
 }
@@ -444,17 +444,22 @@ void sums(const Vector& vector, const Block& block, const Drive& drive, int64_t*
     const auto lanes = size_t(vector.shape.lanes);
     thread_local Passes memory;
     std::vector<int32_t> columns;
+    std::vector<int64_t> place;  // of each lane's digit row in `out`; -1: no such lane
     const auto write = [&](const Pass& pass, std::span<const Tile> tiles) {
         const size_t size = size_t(pass.used) * lanes;
         columns.resize(size * kColumns);
+        place.assign(size, -1);
+        for (size_t k = 0; k < size; ++k) {
+            const DigitRow row =
+                row_of(tiles[k / lanes], lane_of_total(int(k % lanes), vector.shape.lanes), drive.cycles);
+            if (row.vector >= 0) place[k] = (int64_t{row.vector} * drive.cycles + row.cycle) * block.cols;
+        }
         for (int first = 0; first < block.cols; first += kColumns) {
             const int count = std::min(kColumns, block.cols - first);
             for (int i = 0; i < count; ++i) vector.sums(tables, pass, first + i, columns.data() + size_t(i) * size);
             for (size_t k = 0; k < size; ++k) {
-                const int lane = lane_of_total(int(k % lanes), vector.shape.lanes);
-                const DigitRow row = row_of(tiles[k / lanes], lane, drive.cycles);
-                if (row.vector < 0) continue;
-                int64_t* const to = out + (int64_t{row.vector} * drive.cycles + row.cycle) * block.cols + first;
+                if (place[k] < 0) continue;
+                int64_t* const to = out + place[k] + first;
                 for (int i = 0; i < count; ++i) to[i] = columns[size_t(i) * size + k];
             }
         }
@@ -490,7 +495,8 @@ int64_t convert(const Vector& vector, const Block& block, const Converter& conve
     }
     thread_local Passes memory;
     thread_local std::vector<int32_t> totals;
-    const std::vector<int> blocks = run_blocks(runs, column_bytes(vector.shape, header.g) + column_bytes(vector.shape, header.variance));
+    const std::vector<int> blocks =
+        run_blocks(runs, column_bytes(vector.shape, header.g) + column_bytes(vector.shape, header.variance));
     int64_t clipped = 0;
     for_passes(vector, block, drive, source.on ? noise : nullptr, memory, [&](const Passes& passes) {
         for (size_t first = 0; first + 1 < blocks.size(); ++first) {

@@ -3,9 +3,9 @@
 // One-bit digits by lookup, the vector part. Included behind the vectors of an instruction set (avx2_vector.h, ...), in
 // a file compiled for it.
 //
-// The bits of a few word lines are an index, and a table holds the sums that they can give. Lanes are digit rows, so one
-// byte shuffle looks up one group of word lines for 32 or 64 digit rows at once, out of a table that lies in a register:
-// no gathers, no first-level cache to miss. Bytes of six bits add up four times before they must be widened.
+// The bits of a few word lines are an index, and a table holds the sums that they can give. Lanes are digit rows, so
+// one byte shuffle looks up one group of word lines for 32 or 64 digit rows at once, out of a table that lies in a
+// register: no gathers, no first-level cache to miss. Bytes of six bits add up four times before they must be widened.
 
 #include "core/kernels/lookup.h"
 #include "core/kernels/noise_vector.h"
@@ -374,8 +374,7 @@ int64_t convert_column(const Conversion& all, const Column& column, int32_t* tot
         column_planes(all.tables, column.col, index, tile_bytes, sums);
         if (kNoisy && all.noise.variance) column_planes(*all.noise.variance, column.col, index, tile_bytes, squares);
         if (all.pass.product_ticks) *all.pass.product_ticks += __rdtsc() - start;
-        clipped +=
-            convert_batch<kNoisy, kOneBit>(all, column, vectors, first, sums, squares, totals, clipped_words);
+        clipped += convert_batch<kNoisy, kOneBit>(all, column, vectors, first, sums, squares, totals, clipped_words);
     }
     return clipped + sum_words(clipped_words);
 }

@@ -55,9 +55,9 @@ struct Draw {
 Draw draw_noise(const Block& block, const Converter& converter, const Drive& drive, const Noise& noise, int vector,
                 int cycle, int col, int64_t variance) {
     const uint32_t groups = (uint32_t(block.cols) + 3) / 4;
-    const Counter random = ars(
-        {uint32_t(cycle) * groups + uint32_t(col) / 4, drive.position[vector], drive.sample[vector], noise.block},
-        {noise.key.k0, noise.key.k1, 0, 0}, kNoiseRounds);
+    const Counter random =
+        ars({uint32_t(cycle) * groups + uint32_t(col) / 4, drive.position[vector], drive.sample[vector], noise.block},
+            {noise.key.k0, noise.key.k1, 0, 0}, kNoiseRounds);
     const NoiseScale scale = noise_scale(block, converter, col);
     return {noise_root(std::fma(float(variance), scale.unit, scale.own)), noise_deviate(random[col % 4])};
 }
@@ -138,7 +138,7 @@ void scalar_gaussians(StreamKey key, uint32_t first, uint32_t c1, uint32_t c2, u
 
 const Kernel kScalar = {
     "scalar",    "nothing",      [] { return true; }, [](Block& block) { block.packed.clear(); },
-    scalar_sums, scalar_convert, scalar_bits,                  scalar_gaussians,
+    scalar_sums, scalar_convert, scalar_bits,         scalar_gaussians,
 };
 
 }  // namespace bitline::kernels

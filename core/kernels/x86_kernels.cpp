@@ -94,14 +94,10 @@ struct Lookup {
 }  // namespace
 
 using LookupAvx512 = Lookup<vector_avx512>;
-const Kernel kAvx512 = {"avx512",
-                        "AVX-512 with VBMI, VNNI and VAES",
-                        has_avx512,
-                        LookupAvx512::pack,
-                        LookupAvx512::sums,
-                        LookupAvx512::convert,
-                        digits::bits,
-                        digits::gaussians};
+const Kernel kAvx512 = {"avx512",           "AVX-512 with VBMI, VNNI and VAES",
+                        has_avx512,         LookupAvx512::pack,
+                        LookupAvx512::sums, LookupAvx512::convert,
+                        digits::bits,       digits::gaussians};
 
 using LookupAvx2 = Lookup<vector_avx2>;
 const Kernel kAvx2 = {"avx2",           "AVX2 with FMA and AES", has_avx2,     LookupAvx2::pack,

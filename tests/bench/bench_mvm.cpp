@@ -37,8 +37,8 @@ constexpr int kLevelSteps = 4096;  // grid steps between neighbouring levels
 
 struct Workload {
     std::string name;
-    int limbs = 2;          // bytes of a conductance
-    int per_slice = 1;      // converters for each slice of an output
+    int limbs = 2;      // bytes of a conductance
+    int per_slice = 1;  // converters for each slice of an output
     bool noisy = false;
     std::vector<kernels::Block> blocks;
     kernels::Converter converter;
@@ -198,8 +198,8 @@ Row measure(const kernels::Kernel& kernel, const Workload& workload, int rounds)
         const int64_t clipped = run_vectors(kernel, workload, vectors, acc);
         const double seconds = (bench::thread_seconds() - start) * kBatch / vectors;
         if (round == 0 || seconds < row.seconds) row.seconds = seconds;
-        row.clip_rate = double(clipped) / (double(vectors) * kInputs / kBlockRows * kOutputs *
-                                           workload.analog_per_logical());
+        row.clip_rate =
+            double(clipped) / (double(vectors) * kInputs / kBlockRows * kOutputs * workload.analog_per_logical());
     }
     row.rate = kLogicalMacs / row.seconds * 1e-9;
     const double products = row.rate * workload.analog_per_logical() * (unit.per_limb ? workload.limbs : 1);
@@ -222,8 +222,8 @@ nlohmann::ordered_json json_of(const Row& row, double quiet_seconds) {
             {"fraction_of_peak", row.peak > 0 ? nlohmann::ordered_json(row.fraction) : nlohmann::ordered_json()},
             {"unit", row.unit},
             {"peak_gmacs", row.peak},
-            {"times_w1", quiet_seconds > 0 ? nlohmann::ordered_json(row.seconds / quiet_seconds)
-                                           : nlohmann::ordered_json()},
+            {"times_w1",
+             quiet_seconds > 0 ? nlohmann::ordered_json(row.seconds / quiet_seconds) : nlohmann::ordered_json()},
             {"clip_rate", row.clip_rate}};
 }
 
@@ -266,7 +266,7 @@ Scaling measure_scaling(const kernels::Kernel& kernel, const Workload& workload,
 struct Options {
     std::string json;
     std::vector<std::string> kernels, workloads;
-    int rounds = 9, threads = 2;
+    int rounds = 25, threads = 2;
 };
 
 const std::vector<std::string> kWorkloads = {"W1", "W1-ideal", "W1-noise", "W1-noise-state", "W1-two-adc"};

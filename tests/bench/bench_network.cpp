@@ -84,7 +84,8 @@ void measure_core(const bitline::Network& network, const bitline::Mapping& mappi
     const uint64_t first_tick = bitline::ticks_now();
     for (int64_t first = 0; first < data.size(); first += kBlock) {
         const int64_t count = std::min(kBlock, data.size() - first);
-        const auto part = std::span(input).subspan(static_cast<size_t>(first) * size, static_cast<size_t>(count) * size);
+        const auto part =
+            std::span(input).subspan(static_cast<size_t>(first) * size, static_cast<size_t>(count) * size);
         bitline::run(network, engine, part, count, first);
     }
     measured.ticks = bitline::ticks_now() - first_tick;
@@ -153,11 +154,13 @@ void print_core(const Measured& measured) {
 
 void report(const Arguments& a, const Measured& measured) {
     const bitline::SimulationResult& result = measured.result;
-    fmt::print("{:<18}{:.4g} images/s\n{:<18}{}\n{:<18}{}\n{:<18}{}, {} trials\n{:<18}{:.3g} s\n{:<18}{:.0f} MiB\n{:<18}{:.2f} s "
-               "per 100 million cells and core\n",
-               "rate", result.images_per_second, "kernel", bitline::kernels::active().name, "threads",
-               bitline::threads(), "samples", result.samples, a.trials, "seconds", result.seconds, "peak memory",
-               measured.peak_rss_mib, "programming", measured.seconds_per_100m_cells);
+    fmt::print(
+        "{:<18}{:.4g} images/s\n{:<18}{}\n{:<18}{}\n{:<18}{}, {} trials\n{:<18}{:.3g} s\n{:<18}{:.0f} "
+        "MiB\n{:<18}{:.2f} s "
+        "per 100 million cells and core\n",
+        "rate", result.images_per_second, "kernel", bitline::kernels::active().name, "threads", bitline::threads(),
+        "samples", result.samples, a.trials, "seconds", result.seconds, "peak memory", measured.peak_rss_mib,
+        "programming", measured.seconds_per_100m_cells);
     print_core(measured);
     if (a.json.empty()) return;
     const nlohmann::ordered_json json{{"model", a.model},

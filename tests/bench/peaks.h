@@ -12,9 +12,9 @@ double thread_seconds();
 
 /// A loop that does nothing but products of one unit of the processor.
 struct PeakLoop {
-    std::string unit;                          // e.g. "float32 FMA, AVX2"
-    double products_per_round = 0;             // MACs
-    void (*run)(int64_t rounds) = nullptr;     // null: this machine lacks the unit
+    std::string unit;                       // e.g. "float32 FMA, AVX2"
+    double products_per_round = 0;          // MACs
+    void (*run)(int64_t rounds) = nullptr;  // null: this machine lacks the unit
 };
 
 PeakLoop fp32_avx2();
