@@ -263,6 +263,7 @@ OPTION_CASES = [
     simulate("calibration-wrong-shape", ["--calibration", "@wide_x.h5"], "1x9x9"),
     simulate("float-missing", ["--float", "nowhere.onnx"], "nowhere.onnx"),
     simulate("kernel-unknown", [], "BITLINE_KERNEL", "fastest", "scalar", environment={"BITLINE_KERNEL": "fastest"}),
+    Case("kernel-unknown-listed", ["list", "kernels"], ["BITLINE_KERNEL", "nonsense"], environment={"BITLINE_KERNEL": "nonsense"}),
     Case("limit-0-alone", [*SIMULATE[:-2], "--limit", "0"], ["--limit = 0 violates 1 <= --limit"]),
     Case("limit-negative", [*SIMULATE[:-2], "--limit", "-5"], ["--limit = -5 violates"]),
     Case("model-not-given", ["simulate", "--arch", "default", "--data", "@digits.h5"], ["MODEL"]),

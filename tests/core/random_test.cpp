@@ -9,6 +9,10 @@
 
 #include "core/kernels/kernels.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace bitline {
 namespace {
 
@@ -41,6 +45,62 @@ TEST(Philox, UniformLiesStrictlyInside) {
     EXPECT_EQ(uniform(0xFFFFFFFF), 1 - 0x1p-33);
     EXPECT_EQ(uniform(0x7FFFFFFF) + uniform(0x80000000), 1.0);
 }
+
+// ---------------------------------------------------------------------------------------------- ARS
+
+TEST(Ars, GivesThePublishedVectors) {
+    // kat_vectors of Random123, ars4x32 with 10 rounds.
+    EXPECT_EQ(ars({0, 0, 0, 0}, {0, 0, 0, 0}, 10), (Counter{0x8d73ee19, 0x506401ef, 0x13c2dbe4, 0x0cbe9c0d}));
+    EXPECT_EQ(
+        ars({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0, 0x082efa98, 0xec4e6c89}, 10),
+        (Counter{0xa516e7d6, 0x8357ad74, 0x5b59b3ec, 0x8763fff3}));
+    EXPECT_EQ(ars({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff, 0, 0}, 10),
+              (Counter{0xbb3743b1, 0x9f635551, 0xecbc87fc, 0xa19478a9}));
+}
+
+TEST(Ars, GivesTheseVectorsWithSevenRounds) {
+    // By a separate implementation from FIPS 197 (its inverses by search in GF(2^8), its rounds on rows), which gives
+    // the published vectors, too. Every chip's noise hangs on them.
+    EXPECT_EQ(ars({0, 0, 0, 0}, {0, 0, 0, 0}, 7), (Counter{0xdacf61ff, 0xc45798f3, 0x113c7eeb, 0x101e27f3}));
+    EXPECT_EQ(
+        ars({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0, 0x082efa98, 0xec4e6c89}, 7),
+        (Counter{0xd1df87af, 0xf67d43ba, 0x4f66afdb, 0x393dcb2d}));
+    EXPECT_EQ(ars({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff, 0, 0}, 7),
+              (Counter{0x5e39c131, 0xd1121a9c, 0xba0a9803, 0x9372482d}));
+    EXPECT_EQ(ars({1, 2, 3, 4}, {5, 6, 0, 0}, 7), (Counter{0xcc69af7d, 0x68adc57f, 0x6697c02e, 0xd06d2e80}));
+}
+
+#if defined(__x86_64__)
+
+/// ARS as its authors wrote it: with the processor's own rounds of AES.
+__attribute__((target("aes,sse2"))) Counter ars_by_instructions(const Counter& counter, const Counter& key,
+                                                                int rounds) {
+    const __m128i weyl = _mm_set_epi64x(int64_t(0xBB67AE8584CAA73B), int64_t(0x9E3779B97F4A7C15));
+    __m128i round_key = _mm_loadu_si128(reinterpret_cast<const __m128i*>(key.data()));
+    __m128i state = _mm_xor_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(counter.data())), round_key);
+    for (int round = 1; round < rounds; ++round) {
+        round_key = _mm_add_epi64(round_key, weyl);
+        state = _mm_aesenc_si128(state, round_key);
+    }
+    state = _mm_aesenclast_si128(state, _mm_add_epi64(round_key, weyl));
+    Counter out{};
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out.data()), state);
+    return out;
+}
+
+TEST(Ars, IsWhatTheAesInstructionsGive) {
+    if (!__builtin_cpu_supports("aes")) GTEST_SKIP() << "this processor has no AES instructions";
+    const StreamKey stream = stream_key(9, 0, Purpose::test);
+    for (uint32_t i = 0; i < 20000; ++i) {
+        const Counter counter = philox({i, 0, 0, 0}, stream);
+        Counter key = philox({i, 1, 0, 0}, stream);
+        if (i % 2 == 0) key[2] = key[3] = 0;  // as for noise
+        const int rounds = 1 + int(i % 10);
+        ASSERT_EQ(ars(counter, key, rounds), ars_by_instructions(counter, key, rounds)) << i;
+    }
+}
+
+#endif
 
 // ---------------------------------------------------------------------------------------------- the normal quantile
 

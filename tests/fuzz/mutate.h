@@ -110,23 +110,32 @@ inline std::string make_input(const Corpus& corpus, uint64_t index) {
     return text;
 }
 
-/// Arguments: [number of inputs] [first input]. Returns 1 after the first input whose target threw.
-inline int run(const char* name, const Corpus& corpus, uint64_t default_count, int argc, char** argv) {
+/// check(number) for many inputs. Arguments: [number of inputs] [first input]. Returns 1 after the first that throws.
+template <class Check>
+int run_numbers(const char* name, uint64_t default_count, int argc, char** argv, const Check& check,
+                const char* verdict = "no crash") {
     uint64_t count = default_count, first = 0;
     if (argc > 1) std::from_chars(argv[1], argv[1] + std::strlen(argv[1]), count);
     if (argc > 2) std::from_chars(argv[2], argv[2] + std::strlen(argv[2]), first);
     for (uint64_t i = first; i < first + count; ++i) {
-        const std::string input = make_input(corpus, i);
         try {
-            LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
+            check(i);
         } catch (const std::exception& error) {
             std::fprintf(stderr, "%s: input %llu: %s; again with: %s 1 %llu\n", name,
                          static_cast<unsigned long long>(i), error.what(), name, static_cast<unsigned long long>(i));
             return 1;
         }
     }
-    std::printf("%s: %llu inputs, no crash\n", name, static_cast<unsigned long long>(count));
+    std::printf("%s: %llu inputs, %s\n", name, static_cast<unsigned long long>(count), verdict);
     return 0;
+}
+
+/// The target on inputs made from a corpus.
+inline int run(const char* name, const Corpus& corpus, uint64_t default_count, int argc, char** argv) {
+    return run_numbers(name, default_count, argc, argv, [&](uint64_t number) {
+        const std::string input = make_input(corpus, number);
+        LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
+    });
 }
 
 }  // namespace bitline::fuzz
