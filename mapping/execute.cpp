@@ -80,7 +80,7 @@ int64_t convert_part(const LayerView& layer, const Pack& pack, size_t first_arra
         {
             const StageTimer timer(&StageTicks::kernel);
             clipped += kernels::active().convert(cells, arrays[a].converter, arrays[a].readout, drive,
-                                                 cells.variance.empty() ? nullptr : &noise, scratch.own.data());
+                                                 &noise, scratch.own.data());
         }
         scatter(layer, arrays[a], pack.cols, scratch);
     }

@@ -87,6 +87,8 @@ kernels::Converter make_converter(const AdcOptions& options, const AdcRange& ran
     converter.inv_step.assign(static_cast<size_t>(columns), inv_step);
     converter.offset.assign(static_cast<size_t>(columns), offset);
     if (!streams) return converter;
+    if (options.noise_sigma > 0)
+        converter.deviation.assign(static_cast<size_t>(columns), options.noise_sigma / inv_step);
     for (int c = 0; c < columns; ++c) {
         const auto index = static_cast<size_t>(c);
         const auto shared = static_cast<uint32_t>(c / options.columns_per_converter);

@@ -151,6 +151,7 @@ TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
         {"adc.percentile=99.5 %", "adc.range=calibrated", "adc.calibration=percentile"},
         {"adc.offset_sigma=0.5"},
         {"adc.gain_sigma=1 %"},
+        {"adc.noise_sigma=0.5"},
         {"adc.columns_per_converter=1"},
         {"adc.sense_amplifier=true", "adc.bits=1"},
         {"chip.arrays_per_core=1000000"},

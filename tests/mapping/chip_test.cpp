@@ -142,6 +142,27 @@ TEST(Chip, ConverterOffsetShiftsASumByItsLsb) {
     EXPECT_NEAR(error.variance, variance, 5 * variance * std::sqrt(2 / error.n));
 }
 
+TEST(Chip, ConverterNoiseIsFreshAtEveryConversion) {
+    const Network network = all_driven();
+    Architecture a = fine_converters();
+    a.adc.range = AdcOptions::Range::lossless;
+    a.adc.noise_sigma = 3;
+    const Mapping mapping = map_network(network, a);
+    const auto exact = make_exact_engine(network);
+    std::vector<double> expected(kCols);
+    exact->product(network, 1, std::vector<int32_t>(kRows, 1), 1, 0, expected);
+    const Chip chip = program(mapping, static_ranges(mapping), 8, 0);
+    Samples error;
+    for (int64_t sample = 0; sample < 300; ++sample) {
+        const std::vector<double> sums = column_sums(network, mapping, chip, sample);
+        EXPECT_EQ(column_sums(network, mapping, chip, sample), sums);  // of the sample alone
+        for (size_t c = 0; c < kCols; ++c) error.add(sums[c] - expected[c]);
+    }
+    const double variance = 9 + 1.0 / 12;  // one LSB is one level; rounding adds 1/12
+    EXPECT_NEAR(error.variance, variance, 5 * variance * std::sqrt(2 / error.n));
+    EXPECT_NEAR(error.mean, 0, 5 * std::sqrt(variance / error.n));
+}
+
 TEST(Chip, SenseAmplifierGivesTheSignOfAColumn) {
     RandomSource random(4);
     std::vector<int32_t> weights(kRows * kCols);

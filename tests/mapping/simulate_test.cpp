@@ -150,6 +150,7 @@ TEST(Simulate, EachErrorAloneLowersTheSignalToNoiseRatio) {
     EXPECT_LT(sqnr([](Architecture& a) { a.adc.bits = 5; }), 40);
     EXPECT_LT(sqnr([](Architecture& a) { a.adc.offset_sigma = 1; }), 60);
     EXPECT_LT(sqnr([](Architecture& a) { a.adc.gain_sigma = 0.02; }), 60);
+    EXPECT_LT(sqnr([](Architecture& a) { a.adc.noise_sigma = 1; }), 60);
     // Twice the error, four times its power, where the error is far above a level and far from the limits.
     const auto middle = [](Architecture& a, double sigma) {
         a.cell.g_min = 5e-5;
