@@ -12,14 +12,12 @@
 #include <span>
 #include <vector>
 
-#include "core/kernels/noise.h"
+#include "core/kernels/bounds.h"
 
 namespace bitline::kernels::lookup {
 
 namespace {
 
-constexpr int64_t kMax32 = std::numeric_limits<int32_t>::max();
-constexpr int64_t kLargestVariance = 32767;
 constexpr size_t kAlignment = 64;
 constexpr int kEntryBits = kPlaneBits * kMostPlanes;
 
@@ -49,16 +47,6 @@ Header header_of(const Block& block) {
     Header header;
     std::memcpy(&header, block.packed.data(), sizeof(Header));
     return header;
-}
-
-/// Greatest number that divides all others; 1 for none but zeros.
-int32_t common_factor(const std::vector<int32_t>& numbers) {
-    int32_t factor = 0;
-    for (const int32_t number : numbers) {
-        factor = std::gcd(factor, number);
-        if (factor == 1) break;
-    }
-    return std::max(factor, 1);
 }
 
 /// Largest sums of |number| over the rows of a group and over all rows.
@@ -315,17 +303,6 @@ struct ConverterArrays {
     }
 };
 
-int64_t largest_code(const Converter& converter) {
-    if (converter.one_bit) return 1;
-    return std::max(std::abs(int64_t{converter.lo}), std::abs(int64_t{converter.hi}));
-}
-
-int64_t sum_of_weights(const Drive& drive) {
-    int64_t sum = 0;
-    for (int cycle = 0; cycle < drive.cycles; ++cycle) sum += std::abs(drive.cycle_weight[cycle]);
-    return sum;
-}
-
 /// Columns that add to one output and whose totals fit in 32 bits together; a column alone is weighted in 64 bits.
 struct RunPlan {
     std::vector<int32_t> end, column_weight;
@@ -389,19 +366,6 @@ struct Sink {
     }
 };
 
-/// Bound of |t|: the vector part turns t into 32-bit integers before it clips.
-double largest_t(const Block& block, const Converter& converter, const Header& header) {
-    double largest = 0;
-    for (int col = 0; col < block.cols; ++col) {
-        const NoiseScale scale = noise_scale(block, converter, col);
-        const double variance = double(scale.unit) * double(kLargestVariance) * block.rows + double(scale.own);
-        const double x = double(header.largest_sum) + kLargestDeviate * std::sqrt(variance);
-        largest = std::max(largest, x * std::abs(converter.inv_step[size_t(col)]) +
-                                        std::abs(converter.offset[size_t(col)]));
-    }
-    return largest;
-}
-
 }  // namespace
 
 bool pack(const Vector& vector, Block& block) {
@@ -464,7 +428,7 @@ bool fits(const Block& block, const Converter& converter, const Drive& drive) {
     return std::all_of(drive.cycle_weight, drive.cycle_weight + drive.cycles, has_halves) &&
            largest_code(converter) * sum_of_weights(drive) <= kMax32 &&
            (converter.wide || largest_code(converter) <= std::numeric_limits<int16_t>::max()) &&
-           (converter.wide || largest_t(block, converter, header_of(block)) < kLargestT);
+           (converter.wide || largest_t(block, converter, header_of(block).largest_sum) < kLargestT);
 }
 
 int64_t convert(const Vector& vector, const Block& block, const Converter& converter, const Readout& readout,

@@ -4,6 +4,14 @@
 
 #if defined(__x86_64__)
 
+#include <cpuid.h>
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include "core/kernels/amx_kernel.h"
 #include "core/kernels/digits_kernel.h"
 #include "core/kernels/lookup_kernel.h"
 #include "core/kernels/scalar.h"
@@ -14,12 +22,44 @@ namespace lookup {
 extern const Vector kAvx2;
 }
 
+namespace amx {
+extern const Vector kTiles;
+}
+
 namespace {
 
 // libgcc and compiler-rt report AVX2 only where the operating system saves the wide registers, too.
 bool has_avx2() {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("aes") &&
            __builtin_cpu_supports("popcnt");
+}
+
+bool has_avx512() {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni");
+}
+
+/// AES on wide registers, and tiles of signed bytes.
+bool has_vaes_and_tiles() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+    return (c >> 9 & 1) && (d >> 24 & 1) && (d >> 25 & 1);
+}
+
+/// Asks the system for tiles: a process may use them only after that, and its threads inherit the permission.
+bool grants_tiles() {
+#if defined(__linux__)
+    constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM of asm/prctl.h
+    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+    return false;
+#endif
+}
+
+bool has_amx() {
+    static const bool granted = has_avx512() && has_vaes_and_tiles() && grants_tiles();
+    return granted;
 }
 
 /// Bits as digits, for the blocks whose tables would be too large.
@@ -74,6 +114,15 @@ struct Lookup {
 using LookupAvx2 = Lookup<lookup::kAvx2>;
 const Kernel kAvx2 = {"avx2",           "AVX2 with FMA and AES", has_avx2,         LookupAvx2::pack,
                       LookupAvx2::sums, LookupAvx2::convert,     digits::gaussians};
+
+using TilesAmx = amx::Tiles<amx::kTiles, kAvx2>;
+const Kernel kAmx = {"amx",
+                     "AMX-INT8, AVX-512 with VNNI and VAES, and a system that grants tiles",
+                     has_amx,
+                     TilesAmx::pack,
+                     TilesAmx::sums,
+                     TilesAmx::convert,
+                     TilesAmx::gaussians};
 
 }  // namespace bitline::kernels
 

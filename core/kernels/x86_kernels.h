@@ -5,6 +5,7 @@
 namespace bitline::kernels {
 
 #if defined(__x86_64__)
+extern const Kernel kAmx;
 extern const Kernel kAvx2;
 #endif
 
