@@ -79,8 +79,8 @@ int64_t convert_part(const LayerView& layer, const Pack& pack, size_t first_arra
         scratch.own.assign(scratch.vectors.size() * arrays[a].outputs.size(), 0);
         {
             const StageTimer timer(&StageTicks::kernel);
-            clipped += kernels::active().convert(cells, arrays[a].converter, arrays[a].readout, drive,
-                                                 &noise, scratch.own.data());
+            clipped += kernels::active().convert(cells, arrays[a].converter, arrays[a].readout, drive, &noise,
+                                                 scratch.own.data());
         }
         scatter(layer, arrays[a], pack.cols, scratch);
     }

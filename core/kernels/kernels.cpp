@@ -35,6 +35,7 @@ bool has_noise(const Block& block, const Converter& converter, const Noise* nois
 const std::vector<const Kernel*>& all() {
     static const std::vector<const Kernel*> table = {
 #if defined(__x86_64__)
+        &kAmx,
         &kAvx512,
         &kAvx2,
 #endif

@@ -22,6 +22,7 @@ struct Block {
     bool one_bit_digits = false;    // driven by Drive::bits, else by Drive::digits
     std::vector<std::byte> packed;  // what `Kernel::pack` lays out for itself
     bool has_tables = false;        // likewise: how
+    bool has_tiles = false;         // likewise
 };
 
 /// One converter per column: code = clip(round_half_even(t), lo, hi), t = fma(S, inv_step, offset + anchor) - anchor;

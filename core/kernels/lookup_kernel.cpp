@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "core/kernels/bounds.h"
 #include "core/kernels/noise.h"
 #include "core/stages.h"
 
@@ -19,8 +20,6 @@ namespace bitline::kernels::lookup {
 
 namespace {
 
-constexpr int64_t kMax32 = std::numeric_limits<int32_t>::max();
-constexpr int64_t kLargestVariance = 32767;
 constexpr size_t kAlignment = 64;
 constexpr int kMostGroupRows = 8, kMostLanes = 64;
 constexpr int kEntryBits = kPlaneBits * kMostPlanes;
@@ -51,16 +50,6 @@ Header header_of(const Block& block) {
     Header header;
     std::memcpy(&header, block.packed.data(), sizeof(Header));
     return header;
-}
-
-/// Greatest number that divides all others; 1 for none but zeros.
-int32_t common_factor(const std::vector<int32_t>& numbers) {
-    int32_t factor = 0;
-    for (const int32_t number : numbers) {
-        factor = std::gcd(factor, number);
-        if (factor == 1) break;
-    }
-    return std::max(factor, 1);
 }
 
 /// Largest sums of |number| over the rows of a group and over all rows.
@@ -316,17 +305,6 @@ struct ConverterArrays {
     }
 };
 
-int64_t largest_code(const Converter& converter) {
-    if (converter.one_bit) return 1;
-    return std::max(std::abs(int64_t{converter.lo}), std::abs(int64_t{converter.hi}));
-}
-
-int64_t sum_of_weights(const Drive& drive) {
-    int64_t sum = 0;
-    for (int cycle = 0; cycle < drive.cycles; ++cycle) sum += std::abs(drive.cycle_weight[cycle]);
-    return sum;
-}
-
 /// Columns that add to one output and whose totals fit in 32 bits together; a column alone is weighted in 64 bits.
 struct RunPlan {
     std::vector<int32_t> end, column_weight;
@@ -390,19 +368,6 @@ struct Sink {
     }
 };
 
-/// Bound of |t|: the vector part turns t into 32-bit integers before it clips.
-double largest_t(const Block& block, const Converter& converter, const Header& header) {
-    double largest = 0;
-    for (int col = 0; col < block.cols; ++col) {
-        const NoiseScale scale = noise_scale(block, converter, col);
-        const double variance = double(scale.unit) * double(kLargestVariance) * block.rows + double(scale.own);
-        const double x = double(header.largest_sum) + kLargestDeviate * std::sqrt(variance);
-        largest =
-            std::max(largest, x * std::abs(converter.inv_step[size_t(col)]) + std::abs(converter.offset[size_t(col)]));
-    }
-    return largest;
-}
-
 }  // namespace
 
 bool pack(const Vector& vector, Block& block) {
@@ -413,7 +378,7 @@ bool pack(const Vector& vector, Block& block) {
     const Extent variance = block.variance.empty() ? Extent{} : extent_of(block, block.variance, shape.group_rows);
     if (std::max(g.column, variance.column) > kMax32 / 2) return false;
     header.largest_sum = g.column;
-    header.g.factor = common_factor(block.g);  // of numbers whose magnitudes fit in 32 bits
+    header.g.factor = common_factor(block.g);
     if (std::max(g.group / header.g.factor, variance.group) >> kEntryBits) return false;
     header.g.planes = planes_for(g.group / header.g.factor);
     header.variance.planes = planes_for(variance.group);
@@ -474,7 +439,7 @@ bool fits(const Block& block, const Converter& converter, const Drive& drive) {
     return std::all_of(drive.cycle_weight, drive.cycle_weight + drive.cycles, has_halves) &&
            largest_code(converter) * sum_of_weights(drive) <= kMax32 &&
            (converter.wide || largest_code(converter) <= std::numeric_limits<int16_t>::max()) &&
-           (converter.wide || largest_t(block, converter, header_of(block)) < kLargestT);
+           (converter.wide || largest_t(block, converter, header_of(block).largest_sum) < kLargestT);
 }
 
 int64_t convert(const Vector& vector, const Block& block, const Converter& converter, const Readout& readout,

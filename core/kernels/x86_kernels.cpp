@@ -6,6 +6,12 @@
 
 #include <cpuid.h>
 
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include "core/kernels/amx_kernel.h"
 #include "core/kernels/digits_kernel.h"
 #include "core/kernels/lookup_kernel.h"
 #include "core/kernels/scalar.h"
@@ -14,6 +20,10 @@ namespace bitline::kernels {
 
 namespace lookup {
 extern const Vector kAvx512, kAvx2Vaes, kAvx2;
+}
+
+namespace amx {
+extern const Vector kTiles;
 }
 
 namespace {
@@ -36,6 +46,27 @@ bool has_avx512() {
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni") &&
            __builtin_cpu_supports("bmi2") && has_vaes();
+}
+
+/// Tiles of signed bytes: bits 24 and 25 of EDX in leaf 7.
+bool has_tiles() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 24 & 1) && (d >> 25 & 1);
+}
+
+/// Asks the system for tiles: a process may use them only after that, and its threads inherit the permission.
+bool grants_tiles() {
+#if defined(__linux__)
+    constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM of asm/prctl.h
+    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+    return false;
+#endif
+}
+
+bool has_amx() {
+    static const bool granted = has_avx512() && has_tiles() && grants_tiles();
+    return granted;
 }
 
 /// Bits as digits, for the blocks whose tables would be too large.
@@ -102,6 +133,12 @@ const Kernel kAvx512 = {"avx512",           "AVX-512 with VBMI, VNNI and VAES",
 using LookupAvx2 = Lookup<vector_avx2>;
 const Kernel kAvx2 = {"avx2",           "AVX2 with FMA and AES", has_avx2,     LookupAvx2::pack,
                       LookupAvx2::sums, LookupAvx2::convert,     digits::bits, digits::gaussians};
+
+using TilesAmx = amx::Tiles<amx::kTiles, kAvx512>;
+const Kernel kAmx = {"amx",          "AMX-INT8, what avx512 needs, and a system that grants tiles",
+                     has_amx,        TilesAmx::pack,
+                     TilesAmx::sums, TilesAmx::convert,
+                     TilesAmx::bits, TilesAmx::gaussians};
 
 }  // namespace bitline::kernels
 

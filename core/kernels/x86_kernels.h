@@ -5,7 +5,7 @@
 namespace bitline::kernels {
 
 #if defined(__x86_64__)
-extern const Kernel kAvx512, kAvx2;
+extern const Kernel kAmx, kAvx512, kAvx2;
 #endif
 
 }  // namespace bitline::kernels

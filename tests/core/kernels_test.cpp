@@ -12,9 +12,18 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/kernels/amx_kernel.h"
 #include "core/kernels/noise.h"
+#include "core/kernels/x86_kernels.h"
 
 namespace bitline::kernels {
+
+#if defined(__x86_64__)
+namespace amx {
+extern const Vector kEmulatedTiles;  // tests/core/amx_emulated.cpp
+}
+#endif
+
 namespace {
 
 using testing::AllOf;
@@ -22,11 +31,22 @@ using testing::HasSubstr;
 
 const std::vector<int> kAwkward = {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129};
 
+#if defined(__x86_64__)
+using EmulatedTiles = amx::Tiles<amx::kEmulatedTiles, kAvx2>;
+const Kernel kEmulatedAmx = {
+    "amx (emulated)",       kAvx2.needs,         kAvx2.available,         EmulatedTiles::pack, EmulatedTiles::sums,
+    EmulatedTiles::convert, EmulatedTiles::bits, EmulatedTiles::gaussians};
+#endif
+
+/// Those that this machine runs, and the steps of the tile kernel wherever its fallback runs.
 std::vector<const Kernel*> available_kernels() {
     std::vector<const Kernel*> kernels;
     for (const Kernel* kernel : all()) {
         if (kernel->available()) kernels.push_back(kernel);
     }
+#if defined(__x86_64__)
+    if (kAvx2.available()) kernels.push_back(&kEmulatedAmx);
+#endif
     return kernels;
 }
 
@@ -440,6 +460,67 @@ TEST(Kernels, AgreeAtTheLargestSums) {
             for (const Kernel* kernel : available_kernels()) {
                 EXPECT_EQ(sums(*kernel, *problem), expected_sums) << kernel->name;
                 EXPECT_EQ(convert(*kernel, *problem), expected) << kernel->name;
+            }
+        }
+    }
+}
+
+/// Each `per` neighbouring columns add to one output.
+Readout neighbours(Source& source, int cols, int per, bool ordered, int largest_shift) {
+    Readout readout;
+    readout.outputs = (cols + per - 1) / per;
+    for (int col = 0; col < cols; ++col) {
+        readout.column_output.push_back(ordered ? col / per : readout.outputs - 1 - col / per);
+        readout.column_weight.push_back(source.integer(-1, 1) * (int64_t(1) << source.integer(0, largest_shift)));
+    }
+    return readout;
+}
+
+TEST(Kernels, AgreeForNeighbouringColumnsThatShareAnOutput) {
+    uint32_t number = 5500;
+    for (const int per : {1, 2, 3, 4, 8}) {
+        for (const bool ordered : {true, false}) {
+            for (const int largest_shift : {4, 15, 40}) {
+                for (const int cycles : {3, 8, 16}) {
+                    Shape shape;
+                    shape.rows = 50;
+                    shape.cols = 38;
+                    shape.vectors = 21;
+                    shape.cycles = cycles;
+                    shape.one_bit = number % 5 == 0;
+                    const auto problem = make_problem(shape, number);
+                    Source source(number++);
+                    problem->readout = neighbours(source, shape.cols, per, ordered, largest_shift);
+                    if (number % 2 == 0) problem->cycle_weight.back() *= -1;  // 2^15 or -2^15
+                    drive_bits(*problem);
+                    const auto expected_sums = sums(scalar(), *problem);
+                    expect_all_give(shape, *problem, expected_sums, convert(scalar(), *problem));
+                }
+            }
+        }
+    }
+}
+
+TEST(Kernels, AgreeForConductancesOfOneAndTwoBytes) {
+    uint32_t number = 5800;
+    for (const int32_t largest_g : {127, 128, 129, 255, 32512, 32513, 32514, 32767, 65152, 65153}) {
+        for (const int lowest : {-1, 0}) {         // of the largest
+            for (const int32_t factor : {1, 3}) {  // of all
+                for (const int rows : {64, 65, 129, 200}) {
+                    Shape shape;
+                    shape.rows = rows;
+                    shape.cols = 20;
+                    shape.vectors = 18;
+                    shape.largest_g = largest_g;
+                    const auto problem = make_problem(shape, number++);
+                    for (int32_t& g : problem->block.g) g = (lowest == 0 ? std::abs(g) : g) * factor;
+                    problem->block.g[3] = largest_g * factor;
+                    problem->block.g[4] = lowest * largest_g * factor;
+                    problem->converter.wide = true;
+                    drive_bits(*problem);
+                    const auto expected_sums = sums(scalar(), *problem);
+                    expect_all_give(shape, *problem, expected_sums, convert(scalar(), *problem));
+                }
             }
         }
     }
