@@ -31,6 +31,12 @@ constexpr int lane_of_total(int k, int lanes) {
     return at / 4 * 16 + q % 2 * 8 + at % 4 * 2 + q / 2;
 }
 
+/// A load waits for an earlier store at the same place of another page of 4 KiB, for a processor compares those bits of
+/// the addresses first. So sums of planes are stored a page apart, where a page of the indices holds the end of the
+/// last tile of a batch: by the time that it is read the stores are done.
+constexpr int kPage = 4096;
+constexpr int words_bytes(int lanes) { return 2 * kBatch * lanes; }  // sums of one plane
+
 /// What an instruction set computes together.
 struct Shape {
     int lanes = 0;            // digit rows of a tile
@@ -61,7 +67,8 @@ struct Pass {
     int slots = 0;
     int index_groups = 0;                   // a multiple of groups_per_step
     const uint64_t* const* bits = nullptr;  // (tiles x lanes), rows of bits; null: no such lane
-    uint8_t* index = nullptr;               // (tiles x index_groups x lanes), filled by `index_pass`
+    uint8_t* index = nullptr;               // (tiles x index_groups x lanes), filled by `index_pass`; on a cache line
+    uint8_t* words = nullptr;               // (2 x kMostPlanes x kPage bytes), see kPage
     const TileInfo* tile = nullptr;         // (used)
     const int16_t* valid = nullptr;         // (used x lanes), -1 or 0, in the order of codes
     const int32_t* weight = nullptr;  // (used x lanes), two 16-bit halves of the cycle's weight, in the order of totals

@@ -24,6 +24,11 @@ constexpr size_t kAlignment = 64;
 constexpr int kMostGroupRows = 8, kMostLanes = 64;
 constexpr int kEntryBits = kPlaneBits * kMostPlanes;
 
+/// The first cache line from `memory` on.
+uint8_t* aligned(uint8_t* memory) {
+    return memory + (kAlignment - reinterpret_cast<uintptr_t>(memory) % kAlignment) % kAlignment;
+}
+
 int round_up(int value, int to) { return (value + to - 1) / to * to; }
 
 // ------------------------------------------------------------------------------------------------ tables
@@ -162,7 +167,7 @@ bool has_halves(int64_t weight) { return weight >= -65536 && weight <= 65534; }
 /// Memory of one pass, kept from call to call.
 struct PassMemory {
     std::vector<const uint64_t*> bits;
-    std::vector<uint8_t> index, draws;
+    std::vector<uint8_t> index, draws, words;
     std::vector<TileInfo> tile;
     std::vector<int32_t> slot_vector, weight;  // slot_vector: (slots x lanes), -1: none
     std::vector<int16_t> valid;
@@ -181,7 +186,9 @@ struct PassMemory {
         pass.index_groups =
             round_up((block.rows + shape.group_rows - 1) / shape.group_rows, std::lcm(shape.groups_per_step, kBatch));
         bits.assign(size_t(pass.tiles) * lanes, nullptr);
-        index.resize(size_t(pass.tiles) * size_t(pass.index_groups) * lanes);
+        const size_t of_tile = size_t(pass.index_groups) * lanes;
+        index.resize(size_t(pass.tiles) * of_tile + kAlignment);
+        words.resize(size_t(2 * kMostPlanes + 1) * kPage);
         tile.assign(used, {});
         slot_vector.clear();
         weight.assign(used * lanes, 0);
@@ -192,13 +199,16 @@ struct PassMemory {
         }
         for (size_t t = 0; t < used; ++t) fill_tile(shape, block, drive, tiles, t, noise, pass);
         pass.bits = bits.data();
-        pass.index = index.data();
+        pass.index = aligned(index.data());
+        // The end of the last tile of a batch, in another page.
+        const auto end = reinterpret_cast<uintptr_t>(pass.index + kBatch * of_tile - words_bytes(shape.lanes)) % kPage;
+        const auto start = reinterpret_cast<uintptr_t>(words.data()) % kPage;
+        pass.words = words.data() + (kPage + end - start) % kPage;
         pass.tile = tile.data();
         pass.valid = valid.data();
         pass.weight = weight.data();
         pass.counter = counter.data();
-        const auto misaligned = reinterpret_cast<uintptr_t>(draws.data()) % kAlignment;
-        pass.draws = draws.data() + (kAlignment - misaligned) % kAlignment;
+        pass.draws = aligned(draws.data());
         return pass;
     }
 
@@ -215,10 +225,10 @@ struct PassMemory {
 
         std::array<DigitRow, kMostLanes> rows;
         for (int lane = 0; lane < shape.lanes; ++lane) rows[size_t(lane)] = row_of(tiles[t], lane, drive.cycles);
-        const int words = words_of(block.rows);
+        const int of_row = words_of(block.rows);
         for (size_t lane = 0; lane < lanes; ++lane) {
             if (rows[lane].vector < 0) continue;
-            bits[first + lane] = drive.bits + (int64_t{rows[lane].vector} * drive.cycles + rows[lane].cycle) * words;
+            bits[first + lane] = drive.bits + (int64_t{rows[lane].vector} * drive.cycles + rows[lane].cycle) * of_row;
         }
         for (size_t k = 0; k < lanes; ++k) {
             const DigitRow code = rows[size_t(lane_of_code(int(k), shape.lanes))];
@@ -383,10 +393,10 @@ bool pack(const Vector& vector, Block& block) {
     header.g.planes = planes_for(g.group / header.g.factor);
     header.variance.planes = planes_for(variance.group);
 
-    size_t size = sizeof(Header);
+    size_t size = 0;  // behind the header, on cache lines
     const auto reserve = [&size](size_t bytes) {
-        const size_t place = (size + 63) / 64 * 64;
-        size = place + bytes;
+        const size_t place = size;
+        size = (place + bytes + kAlignment - 1) / kAlignment * kAlignment;
         return place;
     };
     const int groups = round_up((block.rows + shape.group_rows - 1) / shape.group_rows, kBatch);
@@ -396,7 +406,14 @@ bool pack(const Vector& vector, Block& block) {
         plan->table = reserve(size_t(block.cols) * column_bytes(shape, *plan));
         plan->bias = reserve(size_t(block.cols) * sizeof(int32_t));
     }
-    block.packed.assign(size, std::byte{});
+    block.packed.assign(sizeof(Header) + kAlignment + size, std::byte{});
+    const auto start = reinterpret_cast<uintptr_t>(block.packed.data()) + sizeof(Header);
+    // A copy may lie elsewhere and not be aligned: slower, and as right.
+    const size_t first = sizeof(Header) + (kAlignment - start % kAlignment) % kAlignment;
+    for (TablePlan* plan : {&header.g, &header.variance}) {
+        plan->table += first;
+        plan->bias += first;
+    }
     std::memcpy(block.packed.data(), &header, sizeof(Header));
     write_tables(vector, block, block.g, header.g, block.packed.data());
     if (!block.variance.empty()) write_tables(vector, block, block.variance, header.variance, block.packed.data());

@@ -58,10 +58,17 @@ inline void plane_sums(const uint8_t* table, const uint8_t* index, size_t stride
            {odd0, odd1, odd2, odd3}};
 }
 
-/// All planes of one column for a batch of tiles.
+/// All planes of one column for a batch of tiles, a page apart.
 struct PlaneSums {
-    Words plane[kMostPlanes];
+    uint8_t* words;
+    Words& plane(int i) const { return *reinterpret_cast<Words*>(words + size_t(i) * kPage); }
 };
+static_assert(sizeof(Words) == words_bytes(kLanes));
+
+/// The first of the two that a pass has room for, or the second.
+inline PlaneSums plane_memory(const Pass& pass, int which) {
+    return {pass.words + size_t(which) * kMostPlanes * kPage};
+}
 
 /// Minus the bias of a column, a plane's part of it; the last plane takes what is left.
 inline int plane_start(int32_t bias, int plane, int planes) {
@@ -69,12 +76,12 @@ inline int plane_start(int32_t bias, int plane, int planes) {
     return -(plane + 1 < planes ? part & ((1 << kPlaneBits) - 1) : part);
 }
 
-inline void column_planes(const Tables& tables, int col, const uint8_t* index, size_t stride, PlaneSums& out) {
+inline void column_planes(const Tables& tables, int col, const uint8_t* index, size_t stride, const PlaneSums& out) {
     const size_t plane_bytes = size_t(tables.groups) * kTableBytes;
     const uint8_t* table = tables.table + size_t(col) * tables.planes * plane_bytes;
     for (int plane = 0; plane < tables.planes; ++plane, table += plane_bytes) {
         const int start = plane_start(tables.bias[col], plane, tables.planes);
-        plane_sums(table, index, stride, tables.groups, start, out.plane[plane]);
+        plane_sums(table, index, stride, tables.groups, start, out.plane(plane));
     }
 }
 
@@ -117,7 +124,7 @@ Integers join_planes(const PlaneSums& sums, int tile) {
     for (int half = 0; half < 2; ++half) {
         Bytes words[kPlanes];
         for (int plane = 0; plane < kPlanes; ++plane) {
-            words[plane] = half ? sums.plane[plane].odd[tile] : sums.plane[plane].even[tile];
+            words[plane] = half ? sums.plane(plane).odd[tile] : sums.plane(plane).even[tile];
         }
         const Half numbers = join_half<kPlanes>(words);
         out.at[2 * half] = numbers.low;
@@ -370,7 +377,7 @@ int64_t convert_column(const Conversion& all, const Column& column, int32_t* tot
     for (int first = 0; first < all.pass.tiles; first += kBatch) {
         const uint8_t* const index = all.pass.index + size_t(first) * tile_bytes;
         const uint64_t start = all.pass.product_ticks ? __rdtsc() : 0;
-        PlaneSums sums, squares;
+        const PlaneSums sums = plane_memory(all.pass, 0), squares = plane_memory(all.pass, 1);
         column_planes(all.tables, column.col, index, tile_bytes, sums);
         if (kNoisy && all.noise.variance) column_planes(*all.noise.variance, column.col, index, tile_bytes, squares);
         if (all.pass.product_ticks) *all.pass.product_ticks += __rdtsc() - start;
@@ -422,7 +429,7 @@ int64_t convert(const Tables& tables, const Pass& pass, const Runs& runs, const 
 void column_sums(const Tables& tables, const Pass& pass, int col, int32_t* out) {
     const size_t tile_bytes = size_t(pass.index_groups) * kLanes;
     for (int first = 0; first < pass.tiles; first += kBatch) {
-        PlaneSums sums;
+        const PlaneSums sums = plane_memory(pass, 0);
         column_planes(tables, col, pass.index + size_t(first) * tile_bytes, tile_bytes, sums);
         for (int i = 0; i < kBatch && first + i < pass.used; ++i, out += kLanes) {
             const Integers sum = join_all(sums, tables.planes, i);
