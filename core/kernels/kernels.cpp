@@ -55,7 +55,7 @@ const Kernel& select(const std::vector<const Kernel*>& table, const std::string&
     for (const Kernel* kernel : table) {
         if (name.empty() ? kernel->available() : name == kernel->name) {
             if (kernel->available()) return *kernel;
-            throw ConfigError(fmt::format("BITLINE_KERNEL={}: this processor lacks {}", name, kernel->needs));
+            throw ConfigError(fmt::format("BITLINE_KERNEL={}: this machine lacks {}", name, kernel->missing()));
         }
         names += fmt::format("{}{}", names.empty() ? "" : ", ", kernel->name);
     }

@@ -88,6 +88,7 @@ struct Kernel {
     const char* name;
     const char* needs;  // processor features, in words
     bool (*available)();
+    std::string (*missing)();  // what of it this machine lacks, in words; empty where available
 
     /// Fills block.packed. Called once after g and variance are set.
     void (*pack)(Block& block);

@@ -62,7 +62,7 @@ struct TileInfo {
 
 /// A pass: tiles of digit rows. A slot is what the totals of some tiles add up in.
 struct Pass {
-    int tiles = 0;  // a multiple of kBatch; those from `used` on repeat others and do not count
+    int tiles = 0;  // a multiple of kBatch; those from `used` on are empty and do not count
     int used = 0;
     int slots = 0;
     int index_groups = 0;                   // a multiple of groups_per_step

@@ -136,9 +136,14 @@ void scalar_gaussians(StreamKey key, uint32_t first, uint32_t c1, uint32_t c2, u
     }
 }
 
-const Kernel kScalar = {
-    "scalar",    "nothing",      [] { return true; }, [](Block& block) { block.packed.clear(); },
-    scalar_sums, scalar_convert, scalar_bits,         scalar_gaussians,
-};
+const Kernel kScalar = {"scalar",
+                        "nothing",
+                        [] { return true; },
+                        [] { return std::string(); },
+                        [](Block& block) { block.packed.clear(); },
+                        scalar_sums,
+                        scalar_convert,
+                        scalar_bits,
+                        scalar_gaussians};
 
 }  // namespace bitline::kernels

@@ -6,6 +6,9 @@
 
 #include <cpuid.h>
 
+#include <initializer_list>
+#include <string>
+
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -34,18 +37,37 @@ bool has_vaes() {
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c >> 9 & 1);
 }
 
+struct Feature {
+    const char* name;
+    bool present;
+};
+
+/// Names of the features that are absent, behind those already found missing.
+std::string add_missing(std::string missing, std::initializer_list<Feature> features) {
+    for (const Feature& feature : features) {
+        if (!feature.present) missing += (missing.empty() ? "" : ", ") + std::string(feature.name);
+    }
+    return missing;
+}
+
 // libgcc and compiler-rt report AVX2 only where the operating system saves the wide registers, too.
-bool has_avx2() {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("aes") &&
-           __builtin_cpu_supports("popcnt");
+std::string missing_avx2() {
+    return add_missing("", {{"AVX2", __builtin_cpu_supports("avx2") != 0},
+                            {"FMA", __builtin_cpu_supports("fma") != 0},
+                            {"AES", __builtin_cpu_supports("aes") != 0},
+                            {"POPCNT", __builtin_cpu_supports("popcnt") != 0}});
 }
 
 /// What Ice Lake and Zen 4 brought; the lookups need tables of 64 bytes in a register (VBMI).
-bool has_avx512() {
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni") &&
-           __builtin_cpu_supports("bmi2") && has_vaes();
+std::string missing_avx512() {
+    return add_missing(missing_avx2(), {{"AVX512F", __builtin_cpu_supports("avx512f") != 0},
+                                        {"AVX512BW", __builtin_cpu_supports("avx512bw") != 0},
+                                        {"AVX512DQ", __builtin_cpu_supports("avx512dq") != 0},
+                                        {"AVX512VL", __builtin_cpu_supports("avx512vl") != 0},
+                                        {"AVX512VBMI", __builtin_cpu_supports("avx512vbmi") != 0},
+                                        {"AVX512VNNI", __builtin_cpu_supports("avx512vnni") != 0},
+                                        {"BMI2", __builtin_cpu_supports("bmi2") != 0},
+                                        {"VAES", has_vaes()}});
 }
 
 /// Tiles of signed bytes: bits 24 and 25 of EDX in leaf 7.
@@ -64,10 +86,17 @@ bool grants_tiles() {
 #endif
 }
 
-bool has_amx() {
-    static const bool granted = has_avx512() && has_tiles() && grants_tiles();
-    return granted;
+std::string missing_amx() {
+    static const bool tiles = has_tiles();
+    const std::string missing = add_missing(missing_avx512(), {{"AMX-INT8", tiles}});
+    if (!missing.empty()) return missing;
+    static const bool granted = grants_tiles();
+    return granted ? "" : "an operating system that grants tiles (Linux 5.16 or newer)";
 }
+
+bool has_avx2() { return missing_avx2().empty(); }
+bool has_avx512() { return missing_avx512().empty(); }
+bool has_amx() { return missing_amx().empty(); }
 
 /// Bits as digits, for the blocks whose tables would be too large.
 std::vector<int16_t> unpack_bits(const Block& block, const Drive& drive) {
@@ -125,20 +154,30 @@ struct Lookup {
 }  // namespace
 
 using LookupAvx512 = Lookup<vector_avx512>;
-const Kernel kAvx512 = {"avx512",           "AVX-512 with VBMI, VNNI and VAES",
-                        has_avx512,         LookupAvx512::pack,
-                        LookupAvx512::sums, LookupAvx512::convert,
-                        digits::bits,       digits::gaussians};
+const Kernel kAvx512 = {"avx512",
+                        "AVX-512 with VBMI, VNNI and VAES",
+                        has_avx512,
+                        missing_avx512,
+                        LookupAvx512::pack,
+                        LookupAvx512::sums,
+                        LookupAvx512::convert,
+                        digits::bits,
+                        digits::gaussians};
 
 using LookupAvx2 = Lookup<vector_avx2>;
-const Kernel kAvx2 = {"avx2",           "AVX2 with FMA and AES", has_avx2,     LookupAvx2::pack,
+const Kernel kAvx2 = {"avx2",           "AVX2 with FMA and AES", has_avx2,     missing_avx2,     LookupAvx2::pack,
                       LookupAvx2::sums, LookupAvx2::convert,     digits::bits, digits::gaussians};
 
 using TilesAmx = amx::Tiles<amx::kTiles, kAvx512>;
-const Kernel kAmx = {"amx",          "AMX-INT8, what avx512 needs, and a system that grants tiles",
-                     has_amx,        TilesAmx::pack,
-                     TilesAmx::sums, TilesAmx::convert,
-                     TilesAmx::bits, TilesAmx::gaussians};
+const Kernel kAmx = {"amx",
+                     "AMX-INT8, and what avx512 needs",
+                     has_amx,
+                     missing_amx,
+                     TilesAmx::pack,
+                     TilesAmx::sums,
+                     TilesAmx::convert,
+                     TilesAmx::bits,
+                     TilesAmx::gaussians};
 
 }  // namespace bitline::kernels
 

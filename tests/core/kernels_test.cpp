@@ -33,9 +33,9 @@ const std::vector<int> kAwkward = {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64
 
 #if defined(__x86_64__)
 using EmulatedTiles = amx::Tiles<amx::kEmulatedTiles, kAvx2>;
-const Kernel kEmulatedAmx = {
-    "amx (emulated)",       kAvx2.needs,         kAvx2.available,         EmulatedTiles::pack, EmulatedTiles::sums,
-    EmulatedTiles::convert, EmulatedTiles::bits, EmulatedTiles::gaussians};
+const Kernel kEmulatedAmx = {"amx (emulated)",       kAvx2.needs,         kAvx2.available,
+                             kAvx2.missing,          EmulatedTiles::pack, EmulatedTiles::sums,
+                             EmulatedTiles::convert, EmulatedTiles::bits, EmulatedTiles::gaussians};
 #endif
 
 /// Those that this machine runs, and the steps of the tile kernel wherever its fallback runs.
@@ -935,10 +935,14 @@ TEST(Kernels, TheForcedKernelIsTheOneInUse) {
     EXPECT_STREQ(active().name, forced && *forced ? forced : available_kernels().front()->name);
 }
 
+TEST(Kernels, WhatIsMissingIsNamedWhereAKernelIsNotAvailable) {
+    for (const Kernel* kernel : all()) EXPECT_EQ(kernel->missing().empty(), kernel->available()) << kernel->name;
+}
+
 TEST(Kernels, ChoiceTakesTheBestOneThatTheMachineHas) {
     Kernel missing = scalar(), present = scalar();
     missing.name = "first";
-    missing.needs = "AVX9";
+    missing.missing = [] { return std::string("AVX9"); };
     missing.available = [] { return false; };
     present.name = "second";
     const std::vector<const Kernel*> table = {&missing, &present, &scalar()};
@@ -948,7 +952,7 @@ TEST(Kernels, ChoiceTakesTheBestOneThatTheMachineHas) {
         select(table, "first");
         ADD_FAILURE() << "accepted";
     } catch (const ConfigError& error) {
-        EXPECT_STREQ(error.what(), "BITLINE_KERNEL=first: this processor lacks AVX9");
+        EXPECT_STREQ(error.what(), "BITLINE_KERNEL=first: this machine lacks AVX9");
     }
     try {
         select(table, "fastest");
