@@ -25,7 +25,8 @@ Counter philox(Counter counter, StreamKey key);
 /// AES unit takes a tenth of the time of Philox.
 Counter ars(Counter counter, Counter key, int rounds);
 
-/// Each source of randomness draws from a stream of its own. Values are part of the file format: never renumber.
+/// Each source of randomness draws from a stream of its own; what is drawn at every read shares one. Values are part of
+/// the file format: never renumber.
 enum class Purpose : uint32_t {
     programming_error = 1,
     stuck_at = 2,

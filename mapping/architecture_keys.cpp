@@ -179,7 +179,7 @@ OptionFields<A> converter_keys() {
         real_field<A>("adc.offset_sigma", adc(&O::offset_sigma), {0, 1000}, kLsb, "spread of the converters' offset"),
         real_field<A>("adc.gain_sigma", adc(&O::gain_sigma), {0, 1}, kShare, "relative spread of the converters' gain"),
         real_field<A>("adc.noise_sigma", adc(&O::noise_sigma), {0, 1000}, kLsb,
-                      "noise of the converters, fresh at every conversion"),
+                      "noise at the converters' inputs, fresh at every conversion"),
         integer_field<A>("adc.columns_per_converter", adc(&O::columns_per_converter), kCount,
                          "columns that share a converter and its errors; an analog pair is one column"),
         bool_field<A>("adc.sense_amplifier", adc(&O::sense_amplifier), "one-bit sign decision; needs adc.bits = 1"),

@@ -149,10 +149,11 @@ kernels::Drive kernel_drive(const LayerView& layer, const Digits& digits, const 
 }
 
 int64_t vectors_per_chunk(const MappedLayer& layer) {
-    constexpr int64_t kDigits = 131072;  // 16 KiB of bits: they, the codes and one array stay in the second-level cache
+    // 16 KiB of bits or 64 KiB of wider digits: they, the codes and one array stay in the second-level cache.
+    const int64_t digits = layer.input.one_bit_digits() ? 131072 : 32768;
     int64_t lines = 1;
     for (const ArrayPlan& array : layer.arrays) lines = std::max(lines, array.active_rows);
-    return std::clamp<int64_t>(kDigits / (lines * drive_rows_per_row(layer) * layer.input.cycles()), 4, 1024);
+    return std::clamp<int64_t>(digits / (lines * drive_rows_per_row(layer) * layer.input.cycles()), 4, 1024);
 }
 
 size_t end_of_row_tile(const MappedLayer& layer, size_t begin) {

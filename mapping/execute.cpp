@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "core/stages.h"
+#include "core/kernels/stages.h"
 #include "mapping/chip.h"
 #include "mapping/drive.h"
 

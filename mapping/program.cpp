@@ -62,7 +62,8 @@ void fill_variance(const CellOptions& options, const Cells& cells, size_t first_
         for (size_t i = 0; i < variance.size(); ++i) variance[i] = read_variance(options, g[i]);
     }
     const double largest = *std::max_element(variance.begin(), variance.end());
-    if (largest == 0) return;
+    constexpr double kNegligible = 1e-60;  // grid steps^2; below, the unit would not be a normal number
+    if (largest < kNegligible) return;
     block.variance_unit = largest / kLargest;
     const double per_unit = kLargest / largest;
     block.variance.resize(variance.size());

@@ -22,7 +22,7 @@ struct AdcOptions {
     double percentile = 99.99;      // 50 < percentile <= 100
     double offset_sigma = 0;        // LSB, spread of the converters' offset, 0 <= offset_sigma <= 1000
     double gain_sigma = 0;          // relative spread of the converters' gain, 0 <= gain_sigma <= 1
-    double noise_sigma = 0;         // LSB, noise of each conversion, 0 <= noise_sigma <= 1000
+    double noise_sigma = 0;         // nominal LSB, noise at the input of each conversion, 0 <= noise_sigma <= 1000
     int columns_per_converter = 8;  // >= 1: columns share a converter and its errors
     bool sense_amplifier = false;   // one-bit sign decision; bits must be 1
 };

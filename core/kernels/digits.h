@@ -65,7 +65,7 @@ struct NoiseSource {
 };
 
 struct DigitRange {
-    int16_t smallest = 0, largest = 0;
+    int16_t smallest, largest;
 };
 DigitRange digit_range(const int16_t* digits, size_t count);
 

@@ -385,7 +385,7 @@ int last_of_pass(const Digits& digits, int first) {
 }  // namespace
 
 DigitRange digit_range(const int16_t* digits, size_t count) {
-    DigitRange range;
+    DigitRange range = {0, 0};
     for (size_t i = 0; i < count; ++i) {
         range.smallest = digits[i] < range.smallest ? digits[i] : range.smallest;
         range.largest = digits[i] > range.largest ? digits[i] : range.largest;

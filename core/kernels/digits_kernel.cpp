@@ -1,5 +1,7 @@
 #include "core/kernels/digits_kernel.h"
 
+#if defined(__x86_64__)
+
 #include <algorithm>
 #include <cassert>
 #include <cstdlib>
@@ -234,3 +236,5 @@ void gaussians(StreamKey key, uint32_t first, uint32_t c1, uint32_t c2, uint32_t
 }
 
 }  // namespace bitline::kernels::digits
+
+#endif

@@ -14,19 +14,20 @@ constexpr int kBatch = 4;        // tiles computed together, and groups added up
 constexpr int kRunsAtOnce = 16;  // runs of columns whose totals are handed on together
 constexpr int kMostRows = 2048;  // sums of one plane must fit in 15 bits: rows / 4 * 63
 
-// Unpacking bytes to wider numbers leaves lanes in another order, the same for every instruction set.
+// Unpacking bytes to wider numbers leaves lanes in another order, the same for every instruction set. (Static: files
+// compiled for different instructions include these functions.)
 /// Which lane stands at place k of `lanes` 16-bit codes.
-constexpr int lane_of_code(int k, int lanes) {
+static constexpr int lane_of_code(int k, int lanes) {
     const int half = lanes / 2, at = k % half;
     return at / 8 * 16 + at % 8 * 2 + k / half;
 }
 /// Which code becomes the total at place k.
-constexpr int code_of_total(int k, int lanes) {
+static constexpr int code_of_total(int k, int lanes) {
     const int quarter = lanes / 4, q = k / quarter, at = k % quarter;
     return q / 2 * (lanes / 2) + at / 4 * 8 + q % 2 * 4 + at % 4;
 }
 /// Which lane stands at place k of `lanes` 32-bit totals.
-constexpr int lane_of_total(int k, int lanes) {
+static constexpr int lane_of_total(int k, int lanes) {
     const int quarter = lanes / 4, q = k / quarter, at = k % quarter;
     return at / 4 * 16 + q % 2 * 8 + at % 4 * 2 + q / 2;
 }
@@ -35,7 +36,7 @@ constexpr int lane_of_total(int k, int lanes) {
 /// the addresses first. So sums of planes are stored a page apart, where a page of the indices holds the end of the
 /// last tile of a batch: by the time that it is read the stores are done.
 constexpr int kPage = 4096;
-constexpr int words_bytes(int lanes) { return 2 * kBatch * lanes; }  // sums of one plane
+static constexpr int words_bytes(int lanes) { return 2 * kBatch * lanes; }  // sums of one plane
 
 /// What an instruction set computes together.
 struct Shape {

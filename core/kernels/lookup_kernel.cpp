@@ -14,7 +14,7 @@
 
 #include "core/kernels/bounds.h"
 #include "core/kernels/noise.h"
-#include "core/stages.h"
+#include "core/kernels/stages.h"
 
 namespace bitline::kernels::lookup {
 

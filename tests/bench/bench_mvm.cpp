@@ -324,6 +324,13 @@ int main(int argc, char** argv) {
     app.add_option("--threads", options.threads, "for the comparison with one thread; 1: none")
         ->check(CLI::Range(1, 1024));
     CLI11_PARSE(app, argc, argv);
+    for (const std::string& name : options.kernels) {
+        const kernels::Kernel* kernel = kernels::find(name);
+        if (kernel && kernel->available()) continue;
+        std::cerr << "bench_mvm: --kernel " << name << ": "
+                  << (kernel ? "this machine lacks " + kernel->missing() : "no such kernel") << '\n';
+        return 2;
+    }
     if (options.workloads.empty()) options.workloads = kWorkloads;
     const nlohmann::ordered_json result = run(options);
     if (options.json.empty()) return 0;

@@ -18,10 +18,10 @@
 #include "core/data.h"
 #include "core/files.h"
 #include "core/kernels/kernels.h"
+#include "core/kernels/stages.h"
 #include "core/model_io.h"
 #include "core/parallel.h"
 #include "core/reference.h"
-#include "core/stages.h"
 #include "mapping/chip.h"
 #include "mapping/simulate.h"
 
@@ -144,8 +144,8 @@ void print_core(const Measured& measured) {
     fmt::print("{:<18}{:.4g} images/s; of the time {:.0f} % inputs, ", "one core, steady",
                measured.images_per_second_core, 100 * share(t.input, measured));
     if (t.product > 0) {
-        fmt::print("{:.0f} % products, {:.0f} % conversions", 100 * share(t.product, measured),
-                   100 * share(t.kernel - t.product, measured));
+        fmt::print("{:.0f} % lookups, {:.0f} % conversions and the rest of the kernel",
+                   100 * share(t.product, measured), 100 * share(t.kernel - t.product, measured));
     } else {
         fmt::print("{:.0f} % products and conversions", 100 * share(t.kernel, measured));
     }
