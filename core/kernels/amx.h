@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/kernels/converters.h"
+
 namespace bitline::kernels::amx {
 
 constexpr int kVectors = 16;  // input vectors of a tile: its rows
@@ -36,17 +38,6 @@ struct Drive {
     const int32_t* cycle_weight = nullptr;  // (cycles), of 16 bits
     const uint32_t* sample = nullptr;       // (vectors), with noise only
     const uint32_t* position = nullptr;     // (vectors), likewise
-};
-
-/// Columns are padded to whole tiles: there a sum of zero becomes the code `lo`, which is never clipped.
-struct Converters {
-    const float* step32 = nullptr;  // (padded columns), as offset32 with the anchor
-    const float* offset32 = nullptr;
-    const double* step64 = nullptr;
-    const double* offset64 = nullptr;
-    double anchor = 0;
-    int32_t lo = 0, hi = 0;
-    bool one_bit = false, wide = false;
 };
 
 struct Noise {
@@ -80,7 +71,7 @@ struct Job {
     Numbers g, variance;
     int32_t factor = 1;
     Drive drive;
-    Converters converters;
+    Converters converters;  // (padded columns): there a sum of zero becomes the code `lo`, which is never clipped
     Noise noise;
     Readout readout;
     Scratch scratch;

@@ -15,10 +15,7 @@ namespace bitline::kernels::amx {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr int32_t kLargestVariance = 32767;
 constexpr int kBase = 255;  // what a digit's byte is without a sign
-
-int round_up(int value, int to) { return (value + to - 1) / to * to; }
 
 template <class T>
 size_t misalignment(const T* at) {
@@ -40,13 +37,6 @@ struct Header {
     Plan g, variance;
     int64_t largest_sum = 0;  // no |S| exceeds it
 };
-
-Header header_of(const kernels::Block& block) {
-    assert(block.packed.size() >= sizeof(Header) && "pack comes first");
-    Header header;
-    std::memcpy(&header, block.packed.data(), sizeof(Header));
-    return header;
-}
 
 Layout layout_of(const kernels::Block& block) {
     Layout layout;
@@ -174,8 +164,7 @@ void Workspace::lay_out_wide(const Converter& converter, double anchored) {
 
 Converters Workspace::lay_out(const kernels::Block& block, const Converter& converter) {
     const auto padded = size_t(round_up(block.cols, kColumns));
-    Converters view;
-    view.anchor = anchor(converter);
+    Converters view = view_of(converter);
     own.assign(padded, 0);
     if (converter.wide) {
         lay_out_wide(converter, view.anchor);
@@ -186,10 +175,6 @@ Converters Workspace::lay_out(const kernels::Block& block, const Converter& conv
     view.offset32 = offset32.data();
     view.step64 = step64.data();
     view.offset64 = offset64.data();
-    view.lo = converter.lo;
-    view.hi = converter.hi;
-    view.one_bit = converter.one_bit;
-    view.wide = converter.wide;
     return view;
 }
 
@@ -316,7 +301,7 @@ bool pack(kernels::Block& block) {
 }
 
 void sums(const Vector& vector, const kernels::Block& block, const kernels::Drive& drive, int64_t* out) {
-    const Header header = header_of(block);
+    const Header header = packed_header<Header>(block);
     vector.sums(job_for(block, header, drive), out);
 }
 
@@ -327,13 +312,13 @@ bool fits(const kernels::Block& block, const Converter& converter, const kernels
     if (!std::all_of(drive.cycle_weight, drive.cycle_weight + drive.cycles, fits16)) return false;
     if (largest_code(converter) * sum_of_weights(drive) > kMax32) return false;
     return converter.wide || (largest_code(converter) <= std::numeric_limits<int16_t>::max() &&
-                              largest_t(block, converter, header_of(block).largest_sum) < kLargestT);
+                              largest_t(block, converter, packed_header<Header>(block).largest_sum) < kLargestT);
 }
 
 int64_t convert(const Vector& vector, const kernels::Block& block, const Converter& converter,
                 const kernels::Readout& readout, const kernels::Drive& drive, const kernels::Noise* noise,
                 int64_t* acc) {
-    const Header header = header_of(block);
+    const Header header = packed_header<Header>(block);
     Workspace& memory = workspace();
     Job job = job_for(block, header, drive);
     const int64_t sign = sign_of_weights(drive);

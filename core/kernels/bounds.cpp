@@ -9,6 +9,16 @@
 
 namespace bitline::kernels {
 
+Converters view_of(const Converter& converter) {
+    Converters view;
+    view.anchor = anchor(converter);
+    view.lo = converter.lo;
+    view.hi = converter.hi;
+    view.one_bit = converter.one_bit;
+    view.wide = converter.wide;
+    return view;
+}
+
 int32_t common_factor(const std::vector<int32_t>& numbers) {
     int64_t factor = 0;  // 64 bits: the magnitude of the least number has no 32-bit form
     for (const int32_t number : numbers) {
@@ -30,12 +40,11 @@ int64_t sum_of_weights(const Drive& drive) {
 }
 
 double largest_t(const Block& block, const Converter& converter, int64_t largest_sum) {
-    constexpr double kLargestVariance = 32767;
     double step = 0, offset = 0, deviation = 0;
     for (const double of_column : converter.inv_step) step = std::max(step, std::abs(of_column));
     for (const double of_column : converter.offset) offset = std::max(offset, std::abs(of_column));
     for (const double of_column : converter.deviation) deviation = std::max(deviation, std::abs(of_column));
-    const double of_cells = block.variance.empty() ? 0 : block.variance_unit * kLargestVariance * block.rows;
+    const double of_cells = block.variance.empty() ? 0 : block.variance_unit * double(kLargestVariance) * block.rows;
     const double root = std::sqrt((of_cells + deviation * deviation) / kNoiseVariance);
     return (double(largest_sum) + kLargestDeviate * root) * step + offset;
 }

@@ -3,11 +3,30 @@
 // What the plain parts of kernels must know before vector parts may compute in narrow integers. Plainly compiled files
 // only.
 
+#include <cassert>
+#include <cstring>
+
+#include "core/kernels/converters.h"
 #include "core/kernels/kernels.h"
 
 namespace bitline::kernels {
 
 inline constexpr int64_t kMax32 = 0x7FFFFFFF;
+inline constexpr int32_t kLargestVariance = 32767;  // of Block::variance
+
+inline int round_up(int value, int to) { return (value + to - 1) / to * to; }
+
+/// What a plain part put in front of what it laid out in block.packed.
+template <class Header>
+Header packed_header(const Block& block) {
+    assert(block.packed.size() >= sizeof(Header) && "pack comes first");
+    Header header;
+    std::memcpy(&header, block.packed.data(), sizeof(Header));
+    return header;
+}
+
+/// What vector parts take over as it is; the arrays are left to the caller.
+Converters view_of(const Converter& converter);
 
 /// Greatest number that divides all others; 1 for none but zeros.
 int32_t common_factor(const std::vector<int32_t>& numbers);

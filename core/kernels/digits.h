@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "core/gaussian_table.h"
+#include "core/kernels/converters.h"
 
 namespace bitline::kernels::digits {
 
@@ -31,17 +32,6 @@ struct Digits {
     int vectors_per_pass = 1;  // so many vectors' digits stay in the cache while the strips pass by
     bool sums_fit_32 = true;   // every S fits in 32 bits; 32-bit sums that wrap around on the way end right
     int chunk_rows = 0;        // else: so many rows (even) of one limb fit
-};
-
-struct Converters {
-    // (tiles x kTile), padded so that a column that does not exist is never clipped; offsets include the anchor
-    const float* step32 = nullptr;
-    const float* offset32 = nullptr;
-    const double* step64 = nullptr;
-    const double* offset64 = nullptr;
-    double anchor = 0;
-    int32_t lo = 0, hi = 0;
-    bool one_bit = false, wide = false;
 };
 
 struct Output {
@@ -72,7 +62,7 @@ DigitRange digit_range(const int16_t* digits, size_t count);
 /// S of every digit row, out (vectors x cycles x cols).
 void sums(const Strips& strips, const Digits& digits, int64_t* out);
 
-/// As Kernel::convert.
+/// As Kernel::convert. Converters are padded to (tiles x kTile), so that a column that does not exist is never clipped.
 int64_t convert(const Strips& strips, const Digits& digits, const Converters& converters, const Output& output,
                 const NoiseSource& noise);
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "core/kernels/bounds.h"
 #include "core/kernels/digits.h"
 #include "core/kernels/scalar.h"
 
@@ -55,13 +56,6 @@ void write_strips(const Block& block, const std::vector<int32_t>& values, int li
     }
 }
 
-Header header_of(const Block& block) {
-    assert(block.packed.size() >= sizeof(Header) && "pack comes first");
-    Header header;
-    std::copy_n(block.packed.data(), sizeof(Header), reinterpret_cast<std::byte*>(&header));
-    return header;
-}
-
 Strips strips_of(const Block& block, const Header& header) {
     Strips strips;
     strips.rows = block.rows;
@@ -77,8 +71,6 @@ Strips strips_of(const Block& block, const Header& header) {
 }
 
 // ------------------------------------------------------------------------------------------------ bounds
-
-constexpr int64_t kMax32 = std::numeric_limits<int32_t>::max();
 
 /// So many rows (even, at least 2) of products that are at most `largest` fit in 32 bits.
 int rows_that_fit(int64_t largest) {
@@ -131,16 +123,11 @@ struct PaddedConverters {
     }
 
     Converters view(const kernels::Converter& converter) const {
-        Converters view;
+        Converters view = view_of(converter);
         view.step32 = step32.data();
         view.offset32 = offset32.data();
         view.step64 = step64.data();
         view.offset64 = offset64.data();
-        view.anchor = anchor(converter);
-        view.lo = converter.lo;
-        view.hi = converter.hi;
-        view.one_bit = converter.one_bit;
-        view.wide = converter.wide;
         return view;
     }
 };
@@ -155,7 +142,7 @@ NoiseSource noise_source(const Block& block, const Drive& drive, const Noise& no
     source.block = noise.block;
     source.sample = drive.sample;
     source.position = drive.position;
-    constexpr int64_t kLargestVariance = 32767, kLargestLimb = (1 << kSquareLimbBits) - 1;
+    constexpr int64_t kLargestLimb = (1 << kSquareLimbBits) - 1;
     const int64_t square = largest_of(range) * largest_of(range);
     source.chunk_rows = rows_that_fit(std::min(square, kLargestLimb) * kLargestVariance);
     if (range.smallest >= 0 && range.largest <= 1) return source;
@@ -190,7 +177,7 @@ void pack(Block& block) {
 }
 
 void sums(const Block& block, const Drive& drive, int64_t* out) {
-    const Header header = header_of(block);
+    const Header header = packed_header<Header>(block);
     if (header.limbs == 0) return scalar_sums(block, drive, out);
     Digits digits = digits_of(block, drive);
     bound_sums(block, header, range_of(block, drive), digits);
@@ -199,7 +186,7 @@ void sums(const Block& block, const Drive& drive, int64_t* out) {
 
 int64_t convert(const Block& block, const Converter& converter, const Readout& readout, const Drive& drive,
                 const Noise* noise, int64_t* acc) {
-    const Header header = header_of(block);
+    const Header header = packed_header<Header>(block);
     const bool vectorised =
         header.limbs > 0 && std::all_of(drive.cycle_weight, drive.cycle_weight + drive.cycles, fits_32);
     if (!vectorised) return scalar_convert(block, converter, readout, drive, noise, acc);

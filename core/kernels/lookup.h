@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/kernels/converters.h"
+
 namespace bitline::kernels::lookup {
 
 constexpr int kPlaneBits = 6;    // of a table's entries: four of them add up in a byte
@@ -83,16 +85,6 @@ struct Runs {
     int first = 0, last = 0;       // those from `first` to before `last` are wanted
     const int32_t* end = nullptr;  // column behind each run
     int32_t* totals = nullptr;     // (kRunsAtOnce x slots x lanes)
-};
-
-struct Converters {
-    const float* step32 = nullptr;  // (cols), as offset32 with the anchor
-    const float* offset32 = nullptr;
-    const double* step64 = nullptr;
-    const double* offset64 = nullptr;
-    double anchor = 0;
-    int32_t lo = 0, hi = 0;
-    bool one_bit = false, wide = false;
 };
 
 struct Noise {

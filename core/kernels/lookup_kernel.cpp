@@ -29,8 +29,6 @@ uint8_t* aligned(uint8_t* memory) {
     return memory + (kAlignment - reinterpret_cast<uintptr_t>(memory) % kAlignment) % kAlignment;
 }
 
-int round_up(int value, int to) { return (value + to - 1) / to * to; }
-
 // ------------------------------------------------------------------------------------------------ tables
 
 /// How one array of numbers becomes tables.
@@ -49,13 +47,6 @@ struct Header {
     TablePlan g, variance;
     int64_t largest_sum = 0;  // no |S| exceeds it
 };
-
-Header header_of(const Block& block) {
-    assert(block.packed.size() >= sizeof(Header) && "pack comes first");
-    Header header;
-    std::memcpy(&header, block.packed.data(), sizeof(Header));
-    return header;
-}
 
 /// Largest sums of |number| over the rows of a group and over all rows.
 struct Extent {
@@ -298,8 +289,8 @@ struct ConverterArrays {
     std::vector<double> offset64;
     Converters view;
 
-    ConverterArrays(const Block& block, const Converter& converter) : offset64(converter.offset) {
-        view.anchor = anchor(converter);
+    ConverterArrays(const Block& block, const Converter& converter)
+        : offset64(converter.offset), view(view_of(converter)) {
         for (double& offset : offset64) offset += view.anchor;
         step32.assign(converter.inv_step.begin(), converter.inv_step.end());
         offset32.assign(offset64.begin(), offset64.end());
@@ -308,10 +299,6 @@ struct ConverterArrays {
         view.offset32 = offset32.data();
         view.step64 = converter.inv_step.data();
         view.offset64 = offset64.data();
-        view.lo = converter.lo;
-        view.hi = converter.hi;
-        view.one_bit = converter.one_bit;
-        view.wide = converter.wide;
     }
 };
 
@@ -422,7 +409,7 @@ bool pack(const Vector& vector, Block& block) {
 
 void sums(const Vector& vector, const Block& block, const Drive& drive, int64_t* out) {
     constexpr int kColumns = 16;  // written together: neighbours in `out`
-    const Tables tables = tables_of(block, header_of(block).g);
+    const Tables tables = tables_of(block, packed_header<Header>(block).g);
     const auto lanes = size_t(vector.shape.lanes);
     thread_local Passes memory;
     std::vector<int32_t> columns;
@@ -456,12 +443,12 @@ bool fits(const Block& block, const Converter& converter, const Drive& drive) {
     return std::all_of(drive.cycle_weight, drive.cycle_weight + drive.cycles, has_halves) &&
            largest_code(converter) * sum_of_weights(drive) <= kMax32 &&
            (converter.wide || largest_code(converter) <= std::numeric_limits<int16_t>::max()) &&
-           (converter.wide || largest_t(block, converter, header_of(block).largest_sum) < kLargestT);
+           (converter.wide || largest_t(block, converter, packed_header<Header>(block).largest_sum) < kLargestT);
 }
 
 int64_t convert(const Vector& vector, const Block& block, const Converter& converter, const Readout& readout,
                 const Drive& drive, const kernels::Noise* noise, int64_t* acc) {
-    const Header header = header_of(block);
+    const Header header = packed_header<Header>(block);
     const Tables tables = tables_of(block, header.g);
     const Tables variance = block.variance.empty() ? Tables{} : tables_of(block, header.variance);
     const ConverterArrays converters(block, converter);
