@@ -44,9 +44,16 @@ void refuse_section(const OptionText& option) {
     }
 }
 
+void refuse_list(const OptionText& option) {
+    if (option.kind == OptionText::Kind::list) {
+        throw option_error(option, option.path + " takes one value, not a list");
+    }
+}
+
 /// The scalar's text. Throws where there is none, or where text in quotes stands for a number.
 std::string scalar_text(const OptionText& option, bool quotes_allowed) {
     refuse_section(option);
+    refuse_list(option);
     const std::string text = trimmed(option.value);
     if (option.kind == OptionText::Kind::null || text.empty())
         throw option_error(option, option.path + " has no value");
@@ -273,12 +280,45 @@ size_t parse_choice(const OptionText& option, const std::vector<std::string>& na
 std::string parse_text(const OptionText& option) {
     constexpr size_t kLongest = 4096;
     refuse_section(option);
+    refuse_list(option);
     std::string text = trimmed(option.value);
     if (text.size() > kLongest || !is_plain_text(text)) {
         throw option_error(option, fmt::format("{} takes UTF-8 text without control characters, at most {} bytes",
                                                option.path, kLongest));
     }
     return text;
+}
+
+std::vector<OptionText> parse_list(const OptionText& option) {
+    refuse_section(option);
+    std::string text = trimmed(option.value);
+    const bool brackets = text.size() >= 2 && text.front() == '[' && text.back() == ']';
+    if (brackets) text = trimmed(text.substr(1, text.size() - 2));
+    if (text.empty() && brackets) return {};
+    std::vector<OptionText> items;
+    for (size_t start = 0; start <= text.size();) {
+        const size_t comma = std::min(text.find(',', start), text.size());
+        OptionText item = option;
+        item.kind = option.kind == OptionText::Kind::list ? OptionText::Kind::plain : option.kind;
+        item.path = fmt::format("{}[{}]", option.path, items.size());
+        item.value = text.substr(start, comma - start);
+        items.push_back(item);
+        start = comma + 1;
+    }
+    return items;
+}
+
+std::string number_type(const OptionUnit& unit) {
+    std::string type = unit.name.empty() ? "number" : "number, " + unit.name, others;
+    for (const auto& [suffix, power] : unit.suffixes) {
+        if (suffix != unit.name) others += (others.empty() ? "" : ", ") + suffix;
+    }
+    return others.empty() ? type : type + " (also " + others + ")";
+}
+
+std::string number_range(const std::string& path, OptionRange range, const OptionUnit& unit) {
+    const bool named = !unit.suffixes.empty() && unit.suffixes[0].first == unit.name;
+    return range.relation(path) + (named ? " " + unit.name : "");
 }
 
 std::string real_text(double value) { return fmt::format("{}", value); }

@@ -22,15 +22,16 @@ namespace bitline {
 
 /// One value as the user wrote it.
 struct OptionText {
-    enum class Kind { plain, quoted, null, section } kind = Kind::plain;
+    enum class Kind { plain, quoted, null, section, list } kind = Kind::plain;
     std::string path;   // "adc.bits"
-    std::string value;  // empty for null and for a section without keys
+    std::string value;  // empty for null and for a section without keys; of a list "[1, 2]"
     std::string where;  // "chip.yaml:7", or "--set adc.bits=8"
     bool from_setting = false;
 };
 
-/// Every scalar of a YAML document, in order. One document, maps of maps of scalars; at most 1 MiB. Throws FormatError
-/// with file and line for text that is no such document, ConfigError for duplicate keys, lists, aliases and tags.
+/// Every value of a YAML document, in order. One document, maps of maps of scalars and of lists of numbers; at most
+/// 1 MiB. Throws FormatError with file and line for text that is no such document, ConfigError for duplicate keys,
+/// aliases, tags and other lists.
 std::vector<OptionText> read_yaml_options(const std::string& yaml, const std::string& origin);
 
 /// path=value as given with --set. Throws ConfigError for text that is no UTF-8.
@@ -82,6 +83,8 @@ bool parse_bool(const OptionText& option);
 /// Index of the option's value in `names`.
 size_t parse_choice(const OptionText& option, const std::vector<std::string>& names);
 std::string parse_text(const OptionText& option);
+/// The parts of "[a, b]", of "a, b", or of a single value; none of "[]". Each has the path of the list with its index.
+std::vector<OptionText> parse_list(const OptionText& option);
 
 std::string real_text(double value);  // shortest text that reads back as the same double
 
@@ -165,18 +168,15 @@ OptionField<T> integer_field(const std::string& path, Access access, OptionRange
     return field;
 }
 
+std::string number_type(const OptionUnit& unit);  // "number, S (also mS, uS)"
+std::string number_range(const std::string& path, OptionRange range, const OptionUnit& unit);
+
 template <class T, class Access>
 OptionField<T> real_field(const std::string& path, Access access, OptionRange range, const OptionUnit& unit,
                           const std::string& meaning) {
     OptionField<T> field = base_field<T>(path, access, meaning);
-    field.type = unit.name.empty() ? "number" : "number, " + unit.name;
-    field.range =
-        range.relation(path) + (unit.suffixes.empty() || unit.suffixes[0].first != unit.name ? "" : " " + unit.name);
-    for (const auto& [suffix, power] : unit.suffixes) {
-        if (suffix != unit.name)
-            field.type += (field.type.find("(also") == std::string::npos ? " (also " : ", ") + suffix;
-    }
-    if (field.type.find("(also") != std::string::npos) field.type += ")";
+    field.type = number_type(unit);
+    field.range = number_range(path, range, unit);
     field.read = [=, relation = field.range](T& object, const OptionText& option) {
         const double value = parse_real(option, unit);
         if (!range.contains(value)) throw violation_error(option, relation);
@@ -187,6 +187,42 @@ OptionField<T> real_field(const std::string& path, Access access, OptionRange ra
         const double value = access(object);
         return range.contains(value) ? "" : path + " = " + real_text(value) + " violates " + relation;
     };
+    return field;
+}
+
+inline std::string list_text(const std::vector<double>& values) {
+    std::string text;
+    for (const double value : values) text += (text.empty() ? "" : ", ") + real_text(value);
+    return "[" + text + "]";
+}
+
+/// Numbers in one order, each in `range`; `longest` bounds their count.
+template <class T, class Access>
+OptionField<T> list_field(const std::string& path, Access access, OptionRange range, const OptionUnit& unit,
+                          size_t longest, const std::string& meaning) {
+    OptionField<T> field = base_field<T>(path, access, meaning);
+    field.type = "list, " + number_type(unit);
+    field.range = number_range(path, range, unit) + " for each, at most " + std::to_string(longest);
+    const auto check = [=,
+                        relation = number_range(path, range, unit)](const std::vector<double>& values) -> std::string {
+        if (values.size() > longest) {
+            return path + " has " + std::to_string(values.size()) + " values, and at most " + std::to_string(longest) +
+                   " are read";
+        }
+        for (const double value : values) {
+            if (!range.contains(value)) return path + ": " + real_text(value) + " violates " + relation;
+        }
+        return {};
+    };
+    field.read = [=](T& object, const OptionText& option) {
+        std::vector<double> values;
+        for (const OptionText& item : parse_list(option)) values.push_back(parse_real(item, unit));
+        const std::string violation = check(values);
+        if (!violation.empty()) throw option_error(option, violation);
+        access(object) = values;
+    };
+    field.write = [=](const T& object) { return list_text(access(object)); };
+    field.violation = [=](const T& object) { return check(access(object)); };
     return field;
 }
 

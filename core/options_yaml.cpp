@@ -68,17 +68,30 @@ class Collector : public YAML::EventHandler {
         refuse_tag(mark, tag);
         take_scalar(mark, value, tag == "!" ? OptionText::Kind::quoted : OptionText::Kind::plain);
     }
-    void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+    void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                          YAML::EmitterStyle::value) override {
-        throw ConfigError(fmt::format("{}: a list, where {} is expected", where(mark),
-                                      sections_.empty() ? "a map of keys" : "a key or its value"));
+        refuse_tag(mark, tag);
+        if (sections_.empty() || !sections_.back().key || list_) {
+            throw ConfigError(fmt::format("{}: a list, where {} is expected", where(mark),
+                                          sections_.empty() ? "a map of keys"
+                                          : list_           ? "a number"
+                                                            : "a key or its value"));
+        }
+        list_ = List{where(mark), ""};
     }
-    void OnSequenceEnd() override {}
+    void OnSequenceEnd() override {
+        Section& section = sections_.back();
+        options.push_back(
+            {OptionText::Kind::list, section.prefix + *section.key, "[" + list_->items + "]", list_->where, false});
+        section.key.reset();
+        list_.reset();
+    }
 
     void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                     YAML::EmitterStyle::value) override {
         constexpr size_t kDeepest = 16;  // no key is nested as deep; bounds the parser's recursion
         refuse_tag(mark, tag);
+        if (list_) throw ConfigError(where(mark) + ": a section inside a list, where a number is expected");
         if (sections_.size() >= kDeepest) throw FormatError(where(mark) + ": nested too deeply");
         if (sections_.empty()) {
             sections_.push_back({"", std::nullopt, 0});
@@ -110,6 +123,11 @@ class Collector : public YAML::EventHandler {
         size_t first_option = 0;         // index of the first option inside
     };
 
+    struct List {
+        std::string where;
+        std::string items;  // "1, 2"
+    };
+
     std::string where(const YAML::Mark& mark) const { return fmt::format("{}:{}", origin_, mark.line + 1); }
 
     std::string where_of(const std::string& path) const { return fmt::format("{}:{}", origin_, lines_.at(path)); }
@@ -126,6 +144,12 @@ class Collector : public YAML::EventHandler {
             throw FormatError(where(mark) + ": expected a map of keys, such as adc.bits or adc: {bits: 8}");
         }
         Section& section = sections_.back();
+        if (list_) {
+            if (kind != OptionText::Kind::plain || value.find(',') != std::string::npos)
+                throw ConfigError(where(mark) + ": expected a number in the list, written without quotes");
+            list_->items += (list_->items.empty() ? "" : ", ") + value;
+            return;
+        }
         if (section.key) {
             const std::string path = section.prefix + *section.key;
             // The mark of a missing value is that of the next token: the key's line is meant.
@@ -147,6 +171,7 @@ class Collector : public YAML::EventHandler {
     std::string origin_;
     int documents_ = 0;
     std::vector<Section> sections_;
+    std::optional<List> list_;          // open: the value of the innermost section's key
     std::map<std::string, int> lines_;  // line of every key and section, by path
 };
 

@@ -67,7 +67,11 @@ TEST(OptionsYaml, RefusesWhatIsNoMapOfScalars) {
         {"{}", "f.yaml: holds no keys"},
         {"just text\n", "f.yaml:1: expected a map of keys"},
         {"- a\n- b\n", "f.yaml:1: a list, where a map of keys is expected"},
-        {"a: 1\nb: [1, 2]\n", "f.yaml:2: a list, where a key or its value is expected"},
+        {"? [1, 2]\n: 2\n", "f.yaml:1: a list, where a key or its value is expected"},
+        {"a: 1\nb: [1, [2]]\n", "f.yaml:2: a list, where a number is expected"},
+        {"a: 1\nb: [1, {c: 2}]\n", "f.yaml:2: a section inside a list"},
+        {"a:\n- 1\n- '2'\n", "f.yaml:3: expected a number in the list"},
+        {"a: [1, ]\nb: [,]", "f.yaml:2: expected a number in the list"},
         {"a: 1\n---\nb: 2\n", "a second document"},
         {"a: &x 1\nb: *x\n", "f.yaml:1: anchors (&x) are not read"},
         {"a: !!int 1\n", "f.yaml:1: tags"},
@@ -105,6 +109,26 @@ TEST(OptionsYaml, SurvivesDeepNesting) {
     std::string yaml;
     for (int i = 0; i < 20; ++i) yaml += std::string(static_cast<size_t>(i), ' ') + "a:\n";
     EXPECT_EQ(yaml_error(yaml), "f.yaml:17: nested too deeply");
+}
+
+TEST(OptionsYaml, ListsOfNumbersAreValues) {
+    const auto options = read_yaml_options("a: [1, 2 uS]\nb: {c: []}\nd:\n- 3\n- -4e-5\ne: 5\n", "f.yaml");
+    ASSERT_EQ(options.size(), 4u);
+    const auto numbers = [](const OptionText& option) {
+        std::vector<double> values;
+        for (const OptionText& item : parse_list(option)) values.push_back(parse_real(item, kSiemens));
+        return values;
+    };
+    EXPECT_EQ(numbers(options[0]), (std::vector<double>{1, 2e-6}));
+    EXPECT_EQ(numbers(options[1]), std::vector<double>());
+    EXPECT_EQ(numbers(options[2]), (std::vector<double>{3, -4e-5}));
+    EXPECT_EQ(options[2].where, "f.yaml:4");
+    EXPECT_EQ(numbers(options[3]), std::vector<double>{5});
+    EXPECT_EQ(numbers(setting_option("a", "1, 2")), (std::vector<double>{1, 2}));
+    EXPECT_EQ(numbers(setting_option("a", " [1,2] ")), (std::vector<double>{1, 2}));
+    EXPECT_EQ(message_of([&] { parse_real(options[0], kSiemens); }), "f.yaml:1: a takes one value, not a list");
+    EXPECT_THAT(message_of([&] { numbers(setting_option("a", "1, x")); }), HasSubstr("a[1] = x is not a finite"));
+    EXPECT_THAT(message_of([&] { numbers(setting_option("a", "1,,2")); }), HasSubstr("a[1] has no value"));
 }
 
 TEST(OptionsNumbers, IntegersAreDecimal) {
@@ -213,6 +237,7 @@ struct Lamp {
     int watts = 10;
     double dim = 1;
     bool dimmable = false;
+    std::vector<double> scenes;
 };
 
 const OptionCondition<Lamp> kDimmable{"dimmable = true", {"dimmable"}, [](const Lamp& lamp) { return lamp.dimmable; }};
@@ -222,6 +247,7 @@ const OptionFields<Lamp>& lamp_keys() {
         integer_field<Lamp>("watts", member_of(&Lamp::watts), {1, 100}, "power", "off", 0),
         bool_field<Lamp>("dimmable", member_of(&Lamp::dimmable), "has a dimmer"),
         real_field<Lamp>("dim", member_of(&Lamp::dim), {0, 1, true}, kShare, "setting").only_with(kDimmable),
+        list_field<Lamp>("scenes", member_of(&Lamp::scenes), {0, 1}, kShare, 3, "stored settings"),
     };
     return keys;
 }
@@ -245,6 +271,16 @@ TEST(OptionsLayers, LaterLayersWin) {
     EXPECT_EQ(message_of([] { read_lamp({"wats: 1"}); }), "layer1:1: wats: no such key; nearest is watts");
 }
 
+TEST(OptionsLayers, ListsAreCheckedNumberByNumberAndWrittenBack) {
+    EXPECT_EQ(read_lamp({"scenes: [0.5, 10 %]"}).scenes, (std::vector<double>{0.5, 0.1}));
+    EXPECT_EQ(read_lamp({"scenes: [0.5]", "scenes: []"}).scenes, std::vector<double>());
+    EXPECT_THAT(write_options(lamp_keys(), read_lamp({"scenes: [0.5, 10 %]"})), HasSubstr("scenes: [0.5, 0.1]\n"));
+    EXPECT_EQ(message_of([] { read_lamp({"scenes: [0.5, 2]"}); }), "layer1:1: scenes: 2 violates 0 <= scenes <= 1");
+    EXPECT_EQ(message_of([] { read_lamp({"scenes: [0, 0, 0, 0]"}); }),
+              "layer1:1: scenes has 4 values, and at most 3 are read");
+    EXPECT_EQ(message_of([] { read_lamp({"dim: [0.5]"}); }), "layer1:1: dim takes one value, not a list");
+}
+
 TEST(OptionsLayers, KeysWithoutEffectAreRefusedUnlessInherited) {
     EXPECT_EQ(read_lamp({"{dimmable: true, dim: 50 %}"}).dim, 0.5);
     EXPECT_EQ(read_lamp({"{dimmable: true, dim: 0.5}", "dimmable: false"}).dim, 1);
@@ -256,11 +292,11 @@ TEST(OptionsLayers, KeysWithoutEffectAreRefusedUnlessInherited) {
 
 TEST(OptionsLayers, ViolationsOfAStructFilledByHand) {
     EXPECT_EQ(find_field_violation(lamp_keys(), Lamp{}).text, "");
-    EXPECT_EQ(find_field_violation(lamp_keys(), Lamp{101, 1, false}).text,
+    EXPECT_EQ(find_field_violation(lamp_keys(), Lamp{101, 1, false, {}}).text,
               "watts = 101 violates 1 <= watts <= 100 (or off)");
-    EXPECT_EQ(find_field_violation(lamp_keys(), Lamp{1, std::numeric_limits<double>::quiet_NaN(), true}).text,
+    EXPECT_EQ(find_field_violation(lamp_keys(), Lamp{1, std::numeric_limits<double>::quiet_NaN(), true, {}}).text,
               "dim = nan violates 0 < dim <= 1");
-    EXPECT_EQ(find_field_violation(lamp_keys(), Lamp{1, 0.5, false}).text,
+    EXPECT_EQ(find_field_violation(lamp_keys(), Lamp{1, 0.5, false, {}}).text,
               "dim = 0.5 has no effect: it needs dimmable = true");
 }
 
