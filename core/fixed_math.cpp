@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "core/fixed_exp.h"
 #include "core/random.h"
 
 namespace bitline {
@@ -12,20 +13,9 @@ namespace {
 // ln 2 in two parts: the high one has 32 significant bits, so that its product with an exponent is exact.
 constexpr double kLn2High = 0x1.62e42feep-1;
 constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
-constexpr double kInverseLn2 = 0x1.71547652b82fep+0;
 
 /// 2^exponent for a normal result.
 double power_of_two(int exponent) { return std::bit_cast<double>(uint64_t(exponent + 1023) << 52); }
-
-/// (1 + r + r^2/2! + ...) - 1 - r for |r| <= ln(2) / 2; the first term left out is below 2^-57.
-double exp_tail(double r) {
-    double sum = 0;
-    for (const double factorial :
-         {6227020800.0, 479001600.0, 39916800.0, 3628800.0, 362880.0, 40320.0, 5040.0, 720.0, 120.0, 24.0, 6.0, 2.0}) {
-        sum = sum * r + 1.0 / factorial;
-    }
-    return r * r * sum;
-}
 
 /// 2 * (s^2/3 + s^4/5 + ...) for s^2 <= 0.0295: log((1+s)/(1-s)) = s * (2 + this). The first term left out is below
 /// 2^-66.
@@ -41,12 +31,8 @@ double fixed_exp(double x) {
     if (std::isnan(x)) return x;
     if (x > 709.8) return std::numeric_limits<double>::infinity();
     if (x < -745.2) return 0;
-    // x = k ln 2 + r. Adding 1.5 * 2^52 rounds to the nearest whole number.
-    const double k = (x * kInverseLn2 + 0x1.8p52) - 0x1.8p52;
-    const double high = x - k * kLn2High, low = k * kLn2Low;
-    const double r = high - low;
-    const double lost = (high - r) - low;  // what the difference rounded away
-    const double y = 1.0 + (r + (exp_tail(r) + lost));
+    const ExpParts parts = exp_parts(x);
+    const double y = parts.fraction, k = parts.shifted - 0x1.8p52;
     // Two steps, because 2^k itself may be subnormal or infinite where the result is not.
     const int first = int(k) / 2;
     return y * power_of_two(first) * power_of_two(int(k) - first);

@@ -65,6 +65,12 @@ inline const OptionUnit kSiemens{"S", {{"S", 0}, {"mS", -3}, {"uS", -6}, {"nS", 
 inline const OptionUnit kShare{"share of 1", {{"%", -2}}};
 inline const OptionUnit kPercent{"%", {{"%", 0}}};
 inline const OptionUnit kLsb{"LSB", {{"LSB", 0}}};
+inline const OptionUnit kSeconds{"s", {{"s", 0}, {"ms", -3}, {"us", -6}, {"ns", -9}, {"ps", -12}}};
+inline const OptionUnit kKelvin{"K", {{"K", 0}}};
+inline const OptionUnit kElectronvolts{"eV", {{"eV", 0}, {"meV", -3}}};
+inline const OptionUnit kVolts{"V", {{"V", 0}, {"mV", -3}}};
+inline const OptionUnit kHertz{"Hz", {{"Hz", 0}, {"kHz", 3}, {"MHz", 6}, {"GHz", 9}}};
+inline const OptionUnit kOhms{"ohm", {{"ohm", 0}, {"kohm", 3}, {"Mohm", 6}}};
 
 struct OptionRange {
     double low = 0, high = 0;

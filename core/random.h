@@ -33,6 +33,14 @@ enum class Purpose : uint32_t {
     read_noise = 3,
     adc_offset = 4,
     adc_gain = 5,
+    device_to_device = 6,
+    relaxation = 7,
+    drift = 8,
+    retention = 9,
+    flicker = 10,
+    telegraph = 11,
+    wandering_flicker = 12,
+    wandering_telegraph = 13,
     test = 1000,
 };
 

@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "mapping/cell_keys.h"
+
 namespace bitline {
 
 namespace {
@@ -17,13 +19,6 @@ bool has_fallback(const A& a) {
     return a.weights.encoding == Encoding::xnor || a.weights.encoding == Encoding::multilevel;
 }
 
-const OptionCondition<A> kProgrammingModel{"cell.programming_error.model = independent, proportional or lognormal",
-                                           {"cell.programming_error.model"},
-                                           [](const A& a) {
-                                               const ProgrammingErrorOptions& error = a.cell.programming_error;
-                                               return error.model != ProgrammingErrorOptions::Model::none ||
-                                                      error.sigma == 0;
-                                           }};
 const OptionCondition<A> kFallback{"weights.encoding = xnor or multilevel", {"weights.encoding"}, has_fallback};
 const OptionCondition<A> kDifferential{"weights.encoding (or weights.fallback) = differential",
                                        {"weights.encoding", "weights.fallback"},
@@ -40,11 +35,6 @@ const OptionCondition<A> kPercentile{
         return a.adc.range == AdcOptions::Range::calibrated && a.adc.calibration == AdcOptions::Calibration::percentile;
     }};
 
-using Model = ProgrammingErrorOptions::Model;
-const std::vector<std::pair<Model, std::string>> kModels{{Model::none, "none"},
-                                                         {Model::independent, "independent"},
-                                                         {Model::proportional, "proportional"},
-                                                         {Model::lognormal, "lognormal"}};
 const std::vector<std::pair<InputOptions::SignedCodes, std::string>> kSignedCodes{
     {InputOptions::SignedCodes::offset, "offset"}, {InputOptions::SignedCodes::twos_complement, "twos_complement"}};
 const std::vector<std::pair<InputOptions::BinaryCodes, std::string>> kBinaryCodes{
@@ -77,11 +67,7 @@ std::vector<std::pair<std::optional<Encoding>, std::string>> fallbacks() {
 }
 
 constexpr OptionRange kCount{1, 65536};
-constexpr OptionRange kSigma{0, 10};
-constexpr OptionRange kRate{0, 1};
-constexpr OptionRange kUnits{0, 1e6};             // the product of three such counts fits 64 bits
-constexpr OptionRange kConductance{0, 1};         // S; 1 S is 1 ohm, far above any memory cell
-constexpr OptionRange kTopConductance{1e-12, 1};  // S
+constexpr OptionRange kUnits{0, 1e6};  // the product of three such counts fits 64 bits
 constexpr OptionRange kUpTo1{0, 1, true};
 
 OptionFields<A> text_keys() {
@@ -91,38 +77,13 @@ OptionFields<A> text_keys() {
     };
 }
 
-OptionFields<A> array_and_cell_keys() {
+OptionFields<A> array_keys() {
     const auto array = [](auto member) { return member_of(&A::array, member); };
-    const auto cell = [](auto... member) { return member_of(&A::cell, member...); };
-    using C = CellOptions;
-    using P = ProgrammingErrorOptions;
-    using S = StuckAtOptions;
     return {
         integer_field<A>("array.rows", array(&ArrayOptions::rows), kCount, "word lines of an array"),
         integer_field<A>("array.cols", array(&ArrayOptions::cols), kCount, "bit lines of an array"),
         integer_field<A>("array.active_rows", array(&ArrayOptions::active_rows), {0, 65536},
                          "rows driven at a time; 0: all; at most array.rows"),
-        integer_field<A>("cell.bits", cell(&C::bits), {1, 16}, "bits per cell: 2^bits levels, equally spaced in G"),
-        real_field<A>("cell.g_min", cell(&C::g_min), kConductance, kSiemens,
-                      "conductance of the lowest level; below cell.g_max"),
-        real_field<A>("cell.g_max", cell(&C::g_max), kTopConductance, kSiemens, "conductance of the highest level"),
-        real_field<A>("cell.g_ceiling", cell(&C::g_ceiling), kConductance, kSiemens,
-                      "physical limit that programming error is clipped to, cell.g_max to 10 cell.g_max; "
-                      "0: 1.5 cell.g_max"),
-        bool_field<A>("cell.reprogrammable", cell(&C::reprogrammable),
-                      "weights may be reloaded while running (SRAM): a network larger than the chip takes turns on it"),
-        choice_field<A>("cell.programming_error.model", cell(&C::programming_error, &P::model), kModels,
-                        "standard deviation of a written conductance: independent sigma * G_max, proportional "
-                        "sigma * G, lognormal G * exp(sigma * normal)"),
-        real_field<A>("cell.programming_error.sigma", cell(&C::programming_error, &P::sigma), kSigma, kShare,
-                      "see cell.programming_error.model; 0: off")
-            .only_with(kProgrammingModel),
-        real_field<A>("cell.stuck_at.low_rate", cell(&C::stuck_at, &S::low_rate), kRate, kShare,
-                      "share of cells stuck at G_min; low_rate + high_rate <= 1"),
-        real_field<A>("cell.stuck_at.high_rate", cell(&C::stuck_at, &S::high_rate), kRate, kShare,
-                      "share of cells stuck at G_max"),
-        real_field<A>("cell.read_noise.sigma", cell(&C::read_noise, &ReadNoiseOptions::sigma), kSigma, kShare,
-                      "standard deviation relative to G, fresh at every read"),
     };
 }
 
@@ -203,7 +164,8 @@ OptionFields<A> chip_keys() {
 const OptionFields<Architecture>& architecture_keys() {
     static const OptionFields<A> all = [] {
         OptionFields<A> joined;
-        for (const auto& keys : {text_keys(), array_and_cell_keys(), coding_keys(), converter_keys(), chip_keys()}) {
+        for (const auto& keys :
+             {text_keys(), array_keys(), cell_keys(), coding_keys(), converter_keys(), chip_keys()}) {
             joined.insert(joined.end(), keys.begin(), keys.end());
         }
         return joined;

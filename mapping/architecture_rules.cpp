@@ -6,40 +6,11 @@
 #include <cmath>
 
 #include "mapping/architecture_keys.h"
+#include "mapping/cell_keys.h"
 
 namespace bitline {
 
 namespace {
-
-OptionViolation conductances(const CellOptions& cell) {
-    constexpr double kLeastSpacing = 0x1p-20;  // of g_max, between levels: they and sums stay exact numbers
-    constexpr double kHighestCeiling = 10;     // of g_max: bounds the fixed-point conductances
-    if (!(cell.g_min < cell.g_max)) {
-        return {{"cell.g_min", "cell.g_max"},
-                fmt::format("cell.g_min = {} violates cell.g_min < cell.g_max = {} S", cell.g_min, cell.g_max)};
-    }
-    const double levels = std::ldexp(1.0, cell.bits);
-    if (!((cell.g_max - cell.g_min) / (levels - 1) >= cell.g_max * kLeastSpacing)) {
-        return {{"cell.g_min", "cell.g_max", "cell.bits"},
-                fmt::format("cell.g_min = {} leaves the {} levels up to cell.g_max = {} S closer than g_max / 2^20 to "
-                            "each other; lower cell.g_min or cell.bits",
-                            cell.g_min, levels, cell.g_max)};
-    }
-    if (cell.g_ceiling != 0 && !(cell.g_max <= cell.g_ceiling && cell.g_ceiling <= kHighestCeiling * cell.g_max)) {
-        return {{"cell.g_ceiling", "cell.g_max"},
-                fmt::format("cell.g_ceiling = {} violates cell.g_max <= cell.g_ceiling <= {} * cell.g_max with "
-                            "cell.g_max = {} S (or 0)",
-                            cell.g_ceiling, kHighestCeiling, cell.g_max)};
-    }
-    return {};
-}
-
-OptionViolation stuck_cells(const StuckAtOptions& stuck) {
-    if (stuck.low_rate + stuck.high_rate <= 1) return {};
-    return {{"cell.stuck_at.low_rate", "cell.stuck_at.high_rate"},
-            fmt::format("cell.stuck_at.low_rate + cell.stuck_at.high_rate = {} + {} violates low_rate + high_rate <= 1",
-                        stuck.low_rate, stuck.high_rate)};
-}
 
 OptionViolation active_rows(const ArrayOptions& array) {
     if (array.active_rows <= array.rows) return {};
@@ -100,8 +71,8 @@ OptionViolation converter(const AdcOptions& adc) {
 
 OptionViolation find_architecture_violation(const Architecture& a) {
     for (const OptionViolation& violation :
-         {find_field_violation(architecture_keys(), a), conductances(a.cell), stuck_cells(a.cell.stuck_at),
-          active_rows(a.array), xnor_rows(a), fallback(a.weights), converter(a.adc)}) {
+         {find_field_violation(architecture_keys(), a), find_cell_violation(a.cell), active_rows(a.array), xnor_rows(a),
+          fallback(a.weights), converter(a.adc)}) {
         if (!violation.text.empty()) return violation;
     }
     return {};

@@ -107,7 +107,7 @@ void add_chunk(const LayerView& layer, std::span<const int32_t> codes, int64_t f
 void add_samples(const LayerView& layer, std::span<const int32_t> codes, int64_t samples, int64_t first_sample,
                  SumHistogram& histogram) {
     const Vectors all = pick_vectors(layer.plan, samples, first_sample);
-    const auto chunk = static_cast<size_t>(vectors_per_chunk(layer.plan));
+    const auto chunk = static_cast<size_t>(vectors_per_chunk(layer));
     for (size_t first = 0; first < all.size(); first += chunk) {
         Vectors part = slice(all, first, std::min(chunk, all.size() - first));
         add_chunk(layer, codes, first_sample, part, histogram);

@@ -13,7 +13,9 @@
 #include "core/network.h"
 #include "core/random.h"
 #include "core/reference.h"
+#include "devices/cell_law.h"
 #include "mapping/mapping.h"
+#include "mapping/wander.h"
 
 namespace bitline {
 
@@ -21,6 +23,7 @@ namespace bitline {
 struct ChipBlock {
     int64_t first_row = 0, rows = 0;  // logical rows of the pack
     kernels::Block cells;
+    Wander wander;  // noise that lasts longer than a conversion
 };
 
 struct ChipArray {
@@ -38,12 +41,14 @@ struct ChipArray {
 struct ChipLayer {
     AdcRange adc;
     std::vector<ChipArray> arrays;  // as MappedLayer::arrays
+    bool wanders = false;           // some block's noise outlasts a conversion
 };
 
 struct Chip {
     std::vector<ChipLayer> layers;  // as Mapping::layers
     ProgrammingReport report;
     StreamKey read_noise;  // stream of this chip's reads
+    WanderStreams wander;
 };
 
 /// Perfect cells behind perfect converters of the given ranges (one per mapped layer).
@@ -52,8 +57,10 @@ Chip program_nominal(const Mapping& mapping, const std::vector<AdcRange>& ranges
 /// Perfect cells and lossless converters: the chip that must equal the integer reference.
 Chip program_ideal(const Mapping& mapping);
 
-/// Cells and converters with their errors: one trial.
-Chip program(const Mapping& mapping, const std::vector<AdcRange>& ranges, uint64_t seed, uint32_t trial);
+/// Cells and converters with their errors: one trial, `conditions.time` after it was written. Throws ConfigError where
+/// the cell's model says nothing about the conditions.
+Chip program(const Mapping& mapping, const std::vector<AdcRange>& ranges, uint64_t seed, uint32_t number,
+             const Conditions& conditions = {});
 
 /// Ranges of every layer for policies lossless and fixed.
 std::vector<AdcRange> static_ranges(const Mapping& mapping);

@@ -58,7 +58,14 @@ LayerView view_layer(const Network& network, const Mapping& mapping, const Chip&
     const MappedLayer& plan = mapping.layers[layer];
     const Node& node = network.nodes[static_cast<size_t>(plan.node)];
     const Shape& shape = network.values[static_cast<size_t>(node.inputs.at(0))].shape;
-    return {plan, chip.layers[layer], std::get<MatVec>(node.op), shape, element_count(shape), chip.read_noise};
+    return {plan,
+            chip.layers[layer],
+            std::get<MatVec>(node.op),
+            shape,
+            element_count(shape),
+            chip.read_noise,
+            mapping.architecture.cell.read_noise,
+            chip.wander};
 }
 
 void Vectors::clear() {
@@ -148,12 +155,30 @@ kernels::Drive kernel_drive(const LayerView& layer, const Digits& digits, const 
     return drive;
 }
 
-int64_t vectors_per_chunk(const MappedLayer& layer) {
+kernels::Drive part_of(const kernels::Drive& drive, int lines, size_t first, size_t count) {
+    kernels::Drive part = drive;
+    const size_t cycles = first * static_cast<size_t>(drive.cycles);
+    if (drive.bits) part.bits += cycles * static_cast<size_t>(kernels::words_of(lines));
+    if (drive.digits) part.digits += cycles * static_cast<size_t>(lines);
+    part.sample += first;
+    part.position += first;
+    part.vectors = static_cast<int>(count);
+    return part;
+}
+
+int64_t vectors_per_chunk(const LayerView& layer) {
     // 16 KiB of bits or 64 KiB of wider digits: they, the codes and one array stay in the second-level cache.
-    const int64_t digits = layer.input.one_bit_digits() ? 131072 : 32768;
+    const MappedLayer& plan = layer.plan;
+    const int64_t digits = plan.input.one_bit_digits() ? 131072 : 32768;
     int64_t lines = 1;
-    for (const ArrayPlan& array : layer.arrays) lines = std::max(lines, array.active_rows);
-    return std::clamp<int64_t>(digits / (lines * drive_rows_per_row(layer) * layer.input.cycles()), 4, 1024);
+    for (const ArrayPlan& array : plan.arrays) lines = std::max(lines, array.active_rows);
+    const int64_t fitting =
+        std::clamp<int64_t>(digits / (lines * drive_rows_per_row(plan) * plan.input.cycles()), 4, 1024);
+    // Cells that are redrawn for every sample: redrawing costs more than a cache does.
+    constexpr int64_t kMostOfASample = 4096;
+    if (layer.chip.wanders && !wanders_by_product(layer.read_noise))
+        return std::max(fitting, std::min(plan.positions, kMostOfASample));
+    return fitting;
 }
 
 size_t end_of_row_tile(const MappedLayer& layer, size_t begin) {

@@ -20,6 +20,8 @@ struct LayerView {
     const Shape& input_shape;
     int64_t input_size = 0;
     StreamKey noise;
+    const ReadNoiseOptions& read_noise;
+    const WanderStreams& wander;
 };
 LayerView view_layer(const Network& network, const Mapping& mapping, const Chip& chip, size_t layer);
 
@@ -51,8 +53,11 @@ void digitize(const LayerView& layer, const Pack& pack, const ChipBlock& block, 
 /// The block's digits as the kernels take them; points into `digits`, `vectors` and the layer's plan.
 kernels::Drive kernel_drive(const LayerView& layer, const Digits& digits, const Vectors& vectors);
 
-/// Vectors that fit the caches together.
-int64_t vectors_per_chunk(const MappedLayer& layer);
+/// Vectors `first` to `first + count` of a drive.
+kernels::Drive part_of(const kernels::Drive& drive, int lines, size_t first, size_t count);
+
+/// Vectors that fit the caches together; where cells keep their noise over a sample, the sample's, up to a limit.
+int64_t vectors_per_chunk(const LayerView& layer);
 
 /// Arrays that share the same rows of the same pack stand side by side: index behind the last one.
 size_t end_of_row_tile(const MappedLayer& layer, size_t begin);

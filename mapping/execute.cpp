@@ -28,6 +28,7 @@ struct Scratch {
     Digits digits;
     Sums sums;
     std::vector<int64_t> own;  // (vectors x own outputs of an array)
+    kernels::Block drawn;      // cells with the noise of one moment
 };
 
 int64_t sum_of(const std::vector<int64_t>& values) {
@@ -60,6 +61,36 @@ void scatter(const LayerView& layer, const ChipArray& array, int64_t outputs, Sc
     }
 }
 
+/// First vector behind those that see the same conductances as vector `first`.
+size_t end_of_moment(const LayerView& layer, const Vectors& vectors, size_t first) {
+    if (!layer.chip.wanders) return vectors.size();
+    size_t end = first + 1;
+    if (wanders_by_product(layer.read_noise)) return end;
+    while (end < vectors.size() && vectors.sample[end] == vectors.sample[first]) ++end;
+    return end;
+}
+
+/// Reads one block of one array for all vectors; fills scratch.own.
+int64_t convert_block(const LayerView& layer, const ChipArray& array, const ChipBlock& block,
+                      const kernels::Drive& drive, uint32_t number, Scratch& scratch) {
+    const StageTimer timer(&StageTicks::kernel);
+    const kernels::Noise noise{layer.noise, number};
+    const Vectors& vectors = scratch.vectors;
+    scratch.own.assign(vectors.size() * array.outputs.size(), 0);
+    int64_t clipped = 0;
+    for (size_t first = 0; first < vectors.size();) {
+        const size_t end = end_of_moment(layer, vectors, first);
+        if (!block.wander.empty())
+            draw_wander(block.cells, block.wander, layer.read_noise, layer.wander, number,
+                        {vectors.sample[first], vectors.position[first]}, scratch.drawn);
+        clipped += kernels::active().convert(block.wander.empty() ? block.cells : scratch.drawn, array.converter,
+                                             array.readout, part_of(drive, block.cells.rows, first, end - first),
+                                             &noise, scratch.own.data() + first * array.outputs.size());
+        first = end;
+    }
+    return clipped;
+}
+
 /// Drives one part of the rows and reads every array that shares them. Returns the number of clipped conversions.
 int64_t convert_part(const LayerView& layer, const Pack& pack, size_t first_array, size_t end_array, size_t part,
                      Scratch& scratch) {
@@ -72,16 +103,9 @@ int64_t convert_part(const LayerView& layer, const Pack& pack, size_t first_arra
     const kernels::Drive drive = kernel_drive(layer, scratch.digits, scratch.vectors);
     int64_t clipped = 0;
     for (size_t a = 0; a < arrays.size(); ++a) {
-        const kernels::Block& cells = arrays[a].blocks[part].cells;
-        const auto block =
+        const auto number =
             static_cast<uint32_t>(layer.plan.arrays[first_array + a].first_block) + static_cast<uint32_t>(part);
-        const kernels::Noise noise{layer.noise, block};
-        scratch.own.assign(scratch.vectors.size() * arrays[a].outputs.size(), 0);
-        {
-            const StageTimer timer(&StageTicks::kernel);
-            clipped += kernels::active().convert(cells, arrays[a].converter, arrays[a].readout, drive, &noise,
-                                                 scratch.own.data());
-        }
+        clipped += convert_block(layer, arrays[a], arrays[a].blocks[part], drive, number, scratch);
         scatter(layer, arrays[a], pack.cols, scratch);
     }
     return clipped;
@@ -132,7 +156,7 @@ int64_t convert_pack(const LayerView& layer, size_t pack, size_t array, Scratch&
 int64_t run_layer(const LayerView& layer, std::span<const int32_t> codes, int64_t samples, int64_t first_sample,
                   std::span<double> acc) {
     thread_local Scratch scratch;
-    const int64_t chunk = vectors_per_chunk(layer.plan), total = samples * layer.plan.positions;
+    const int64_t chunk = vectors_per_chunk(layer), total = samples * layer.plan.positions;
     int64_t clipped = 0;
     size_t array = 0;
     for (size_t p = 0; p < layer.plan.packs.size(); ++p) {

@@ -1,66 +1,97 @@
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "core/parallel.h"
+#include "devices/cell_law.h"
 #include "mapping/chip.h"
 
 namespace bitline {
 
 namespace {
 
-/// What writes the cells of one chip: errors and read noise where `streams` is given, none where it is null.
+/// What writes the cells of one chip: errors and noise where `trial` is given, none where it is null.
+struct Trial {
+    CellStreams cells;
+    ConverterStreams converters;
+    Conditions conditions;
+};
 struct Writer {
     const Architecture& architecture;
-    const CellStreams* cells = nullptr;
-    const ConverterStreams* converters = nullptr;
+    const Trial* trial = nullptr;
 };
 
-void write_row(const Writer& writer, const MappedLayer& layer, uint32_t array, uint32_t row,
-               std::span<const uint16_t> levels, std::span<int32_t> g, ProgrammingReport& report) {
-    if (writer.cells)
-        program_row(writer.architecture.cell, layer.grid, *writer.cells, array, row, levels, g, report);
-    else
-        program_row_exactly(layer.grid, levels, g);
+/// A layer with what its cells are written by; no law: exactly.
+struct LayerWriter {
+    const Writer& writer;
+    const MappedLayer& layer;
+    std::optional<CellLaw> law;
+};
+
+LayerWriter make_layer_writer(const Writer& writer, const MappedLayer& layer) {
+    if (!writer.trial) return {writer, layer, std::nullopt};
+    return {writer, layer, make_cell_law(writer.architecture.cell, layer.grid, writer.trial->conditions)};
 }
 
 /// The cells of one array, row by row. With bit-line pairs the two cells of column c stand at 2c and 2c + 1.
 struct Cells {
     size_t columns = 0, per_column = 1;
-    std::vector<int32_t> g;  // (drive rows x columns x per_column)
+    std::vector<int32_t> g;                     // (drive rows x columns x per_column)
+    std::vector<float> variance, wander, trap;  // likewise, or empty
+
+    size_t width() const { return columns * per_column; }
+    size_t begin(size_t line) const { return line * width(); }
 };
 
-Cells write_cells(const Writer& writer, const MappedLayer& layer, const ArrayPlan& plan, ProgrammingReport& report) {
+/// One row of a table that may be empty.
+std::span<float> row_of(std::vector<float>& values, size_t begin, size_t width) {
+    return values.empty() ? std::span<float>() : std::span(values).subspan(begin, width);
+}
+
+Cells write_cells(const LayerWriter& writer, const ArrayPlan& plan, ProgrammingReport& report) {
     std::vector<uint16_t> positive, negative;
-    target_levels(layer, plan, positive, negative);
+    target_levels(writer.layer, plan, positive, negative);
     Cells cells;
     cells.columns = plan.columns.size();
     cells.per_column = static_cast<size_t>(plan.cells_per_column);
-    const size_t width = cells.columns * cells.per_column;
+    const size_t width = cells.width();
     const size_t rows = positive.size() / cells.columns;
     cells.g.resize(rows * width);
+    if (writer.law && writer.law->has_variance()) cells.variance.resize(cells.g.size());
+    if (writer.law && writer.law->wanders()) {
+        cells.wander.resize(cells.g.size());
+        cells.trap.resize(cells.g.size());
+    }
     std::vector<uint16_t> levels(width);
     for (size_t r = 0; r < rows; ++r) {
         for (size_t c = 0; c < cells.columns; ++c) {
             levels[c * cells.per_column] = positive[r * cells.columns + c];
             if (cells.per_column == 2) levels[2 * c + 1] = negative[r * cells.columns + c];
         }
-        write_row(writer, layer, static_cast<uint32_t>(plan.id), static_cast<uint32_t>(r), levels,
-                  std::span(cells.g).subspan(r * width, width), report);
+        const std::span<int32_t> g = std::span(cells.g).subspan(r * width, width);
+        if (!writer.law) {
+            write_row_exactly(writer.layer.grid, levels, g);
+            continue;
+        }
+        const CellRow row{g, row_of(cells.variance, r * width, width), row_of(cells.wander, r * width, width),
+                          row_of(cells.trap, r * width, width)};
+        write_row(*writer.law, writer.writer.trial->cells, static_cast<uint32_t>(plan.id), static_cast<uint32_t>(r),
+                  levels, row, report);
     }
     return cells;
 }
 
+/// Value of what one converter sees, from the cells that stand behind it.
+double sum_of_pair(const std::vector<float>& values, size_t cell, size_t per_column) {
+    return static_cast<double>(values[cell]) + (per_column == 2 ? static_cast<double>(values[cell + 1]) : 0.0);
+}
+
 /// Read variances in units that put the largest at 15 bits: noise below 1/256 of the block's largest is left out.
-void fill_variance(const CellOptions& options, const Cells& cells, size_t first_row, kernels::Block& block) {
+void fill_variance(const Cells& cells, size_t first_cell, kernels::Block& block) {
     constexpr double kLargest = 32767;
     std::vector<double> variance(block.g.size());
-    const int32_t* g = cells.g.data() + first_row * cells.columns * cells.per_column;
-    if (cells.per_column == 2) {
-        for (size_t i = 0; i < variance.size(); ++i)
-            variance[i] = read_variance(options, g[2 * i]) + read_variance(options, g[2 * i + 1]);
-    } else {
-        for (size_t i = 0; i < variance.size(); ++i) variance[i] = read_variance(options, g[i]);
-    }
+    for (size_t i = 0; i < variance.size(); ++i)
+        variance[i] = sum_of_pair(cells.variance, first_cell + i * cells.per_column, cells.per_column);
     const double largest = *std::max_element(variance.begin(), variance.end());
     constexpr double kNegligible = 1e-60;  // grid steps^2; below, the unit would not be a normal number
     if (largest < kNegligible) return;
@@ -70,28 +101,45 @@ void fill_variance(const CellOptions& options, const Cells& cells, size_t first_
     for (size_t i = 0; i < variance.size(); ++i) block.variance[i] = static_cast<int32_t>(variance[i] * per_unit + 0.5);
 }
 
-ChipBlock make_block(const Writer& writer, const Cells& cells, size_t first_line, size_t lines) {
+/// Flicker noise of a pair is one Gaussian; its traps stay apart.
+Wander make_wander(const Cells& cells, size_t first_cell, size_t count) {
+    Wander wander;
+    wander.cells_per_column = static_cast<int>(cells.per_column);
+    wander.rms.resize(count);
+    for (size_t i = 0; i < count; ++i) {
+        double square = 0;
+        for (size_t k = 0; k < cells.per_column; ++k) {
+            const auto rms = static_cast<double>(cells.wander[first_cell + i * cells.per_column + k]);
+            square += rms * rms;
+        }
+        wander.rms[i] = static_cast<float>(std::sqrt(square));
+    }
+    const auto first = cells.trap.begin() + static_cast<std::ptrdiff_t>(first_cell);
+    wander.trap.assign(first, first + static_cast<std::ptrdiff_t>(count * cells.per_column));
+    return wander;
+}
+
+ChipBlock make_block(const Cells& cells, size_t first_line, size_t lines) {
     ChipBlock block;
     block.cells.rows = static_cast<int>(lines);
     block.cells.cols = static_cast<int>(cells.columns);
     block.cells.g.resize(lines * cells.columns);
-    const size_t offset = first_line * cells.columns * cells.per_column;
+    const size_t first_cell = cells.begin(first_line);
     for (size_t i = 0; i < block.cells.g.size(); ++i) {
-        const size_t cell = offset + i * cells.per_column;
+        const size_t cell = first_cell + i * cells.per_column;
         block.cells.g[i] = cells.per_column == 2 ? cells.g[cell] - cells.g[cell + 1] : cells.g[cell];
     }
-    if (writer.cells && writer.architecture.cell.read_noise.sigma > 0)
-        fill_variance(writer.architecture.cell, cells, first_line, block.cells);
+    if (!cells.variance.empty()) fill_variance(cells, first_cell, block.cells);
+    if (!cells.wander.empty()) block.wander = make_wander(cells, first_cell, block.cells.g.size());
     return block;
 }
 
 /// Whether float32 holds every sum of the block.
-bool fits_float(const kernels::Block& block, int32_t max_digit) {
+bool fits_float(const ChipBlock& block, int32_t max_digit) {
     constexpr int64_t kFloatIntegers = 16777216;
-    std::vector<int64_t> sums(static_cast<size_t>(block.cols));
-    const int32_t* g = block.g.data();
-    for (int r = 0; r < block.rows; ++r)
-        for (int64_t& sum : sums) sum += std::abs(int64_t{*g++});
+    std::vector<int64_t> sums(static_cast<size_t>(block.cells.cols));
+    for (size_t i = 0; i < block.cells.g.size(); ++i)
+        sums[i % sums.size()] += std::abs(int64_t{block.cells.g[i]}) + largest_wander(block.wander, i);
     return *std::max_element(sums.begin(), sums.end()) * max_digit < kFloatIntegers;
 }
 
@@ -124,13 +172,15 @@ void plan_readout(const MappedLayer& layer, const ArrayPlan& plan, ChipArray& ar
         std::any_of(array.background.begin(), array.background.end(), [](auto b) { return b != 0; });
 }
 
-ChipArray write_array(const Writer& writer, const MappedLayer& layer, const AdcRange& range, const ArrayPlan& plan,
+ChipArray write_array(const LayerWriter& writer, const AdcRange& range, const ArrayPlan& plan,
                       ProgrammingReport& report) {
-    const Cells cells = write_cells(writer, layer, plan, report);
+    const MappedLayer& layer = writer.layer;
+    const Trial* trial = writer.writer.trial;
+    const Cells cells = write_cells(writer, plan, report);
     ChipArray array;
     array.converter =
-        make_converter(writer.architecture.adc, range, layer.grid.level_step, static_cast<int>(cells.columns),
-                       static_cast<uint32_t>(plan.id), writer.converters);
+        make_converter(writer.writer.architecture.adc, range, layer.grid.level_step, static_cast<int>(cells.columns),
+                       static_cast<uint32_t>(plan.id), trial ? &trial->converters : nullptr);
     plan_readout(layer, plan, array);
     const int64_t lines = drive_rows_per_row(layer);
     const int32_t max_digit = std::max(layer.input.digit_max, -layer.input.digit_min);
@@ -139,12 +189,11 @@ ChipArray write_array(const Writer& writer, const MappedLayer& layer, const AdcR
                            std::max(range.hi, -range.lo) > kernels::kLargestNarrowCode;
     for (int64_t row = 0; row < plan.rows; row += plan.active_rows) {
         const int64_t rows = std::min(plan.active_rows, plan.rows - row);
-        ChipBlock block =
-            make_block(writer, cells, static_cast<size_t>(row * lines), static_cast<size_t>(rows * lines));
+        ChipBlock block = make_block(cells, static_cast<size_t>(row * lines), static_cast<size_t>(rows * lines));
         block.first_row = plan.first_row + row;
         block.rows = rows;
         block.cells.one_bit_digits = layer.input.one_bit_digits();
-        array.converter.wide = array.converter.wide || !fits_float(block.cells, max_digit);
+        array.converter.wide = array.converter.wide || !fits_float(block, max_digit);
         kernels::active().pack(block.cells);
         array.blocks.push_back(std::move(block));
     }
@@ -156,12 +205,14 @@ Chip write_chip(const Writer& writer, const Mapping& mapping, const std::vector<
     chip.layers.resize(mapping.layers.size());
     for (size_t l = 0; l < mapping.layers.size(); ++l) {
         const MappedLayer& layer = mapping.layers[l];
+        const LayerWriter layer_writer = make_layer_writer(writer, layer);
         std::vector<ProgrammingReport> reports(layer.arrays.size());
         chip.layers[l].adc = ranges.at(l);
+        chip.layers[l].wanders = layer_writer.law && layer_writer.law->wanders();
         chip.layers[l].arrays.resize(layer.arrays.size());
         parallel_for(static_cast<int64_t>(layer.arrays.size()), [&](int64_t i) {
             const auto a = static_cast<size_t>(i);
-            chip.layers[l].arrays[a] = write_array(writer, layer, ranges[l], layer.arrays[a], reports[a]);
+            chip.layers[l].arrays[a] = write_array(layer_writer, ranges[l], layer.arrays[a], reports[a]);
         });
         for (const ProgrammingReport& report : reports) chip.report += report;
     }
@@ -171,7 +222,7 @@ Chip write_chip(const Writer& writer, const Mapping& mapping, const std::vector<
 }  // namespace
 
 Chip program_nominal(const Mapping& mapping, const std::vector<AdcRange>& ranges) {
-    return write_chip({mapping.architecture, nullptr, nullptr}, mapping, ranges);
+    return write_chip({mapping.architecture, nullptr}, mapping, ranges);
 }
 
 Chip program_ideal(const Mapping& mapping) {
@@ -182,11 +233,12 @@ Chip program_ideal(const Mapping& mapping) {
     return program_nominal(mapping, ranges);
 }
 
-Chip program(const Mapping& mapping, const std::vector<AdcRange>& ranges, uint64_t seed, uint32_t trial) {
-    const CellStreams cells = cell_streams(seed, trial);
-    const ConverterStreams converters = converter_streams(seed, trial);
-    Chip chip = write_chip({mapping.architecture, &cells, &converters}, mapping, ranges);
-    chip.read_noise = stream_key(seed, trial, Purpose::read_noise);
+Chip program(const Mapping& mapping, const std::vector<AdcRange>& ranges, uint64_t seed, uint32_t number,
+             const Conditions& conditions) {
+    const Trial trial{cell_streams(seed, number), converter_streams(seed, number), conditions};
+    Chip chip = write_chip({mapping.architecture, &trial}, mapping, ranges);
+    chip.read_noise = stream_key(seed, number, Purpose::read_noise);
+    chip.wander = wander_streams(seed, number);
     return chip;
 }
 

@@ -1,4 +1,4 @@
-#include "devices/cell.h"
+#include "devices/cell_law.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -44,12 +44,13 @@ struct Moments {
 /// Programs 400 x 1000 cells of one level.
 Moments program_many(const CellOptions& cell, uint16_t level) {
     const Grid grid = choose_grid(cell, cell.bits);
+    const CellLaw law = make_cell_law(cell, grid, {});
     const std::vector<uint16_t> levels(1000, level);
     std::vector<int32_t> g(levels.size());
     Moments moments;
     double sum = 0, squares = 0, count = 0;
     for (uint32_t row = 0; row < 400; ++row) {
-        program_row(cell, grid, cell_streams(11, 2), 3, row, levels, g, moments.report);
+        write_row(law, cell_streams(11, 2), 3, row, levels, {g, {}, {}, {}}, moments.report);
         for (int32_t x : g) {
             const double siemens = x * grid.siemens;
             sum += siemens;
@@ -68,7 +69,7 @@ constexpr double kMean = 0.008, kDeviation = 0.0056;
 TEST(ProgrammingError, IndependentHasSigmaOfGmaxInEveryState) {
     CellOptions cell;
     cell.g_min = 2e-5;
-    cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.02};
+    cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.02, {}, {}};
     for (uint16_t level : {0, 1, 2, 3}) {
         const Moments m = program_many(cell, level);
         const double sigma = 0.02 * cell.g_max, target = 2e-5 + level * 8e-5 / 3;
@@ -82,7 +83,7 @@ TEST(ProgrammingError, IndependentHasSigmaOfGmaxInEveryState) {
 TEST(ProgrammingError, ProportionalScalesWithTheState) {
     CellOptions cell;
     cell.g_min = 1e-5;
-    cell.programming_error = {ProgrammingErrorOptions::Model::proportional, 0.05};
+    cell.programming_error = {ProgrammingErrorOptions::Model::proportional, 0.05, {}, {}};
     for (uint16_t level : {0, 1, 3}) {
         const Moments m = program_many(cell, level);
         const double target = 1e-5 + level * 3e-5;
@@ -96,7 +97,7 @@ TEST(ProgrammingError, LogNormalHasItsClosedFormMoments) {
     cell.g_min = 1e-5;
     cell.g_ceiling = 1e-3;  // far away: clipping would bend the moments
     const double s = 0.2;
-    cell.programming_error = {ProgrammingErrorOptions::Model::lognormal, s};
+    cell.programming_error = {ProgrammingErrorOptions::Model::lognormal, s, {}, {}};
     const double target = 4e-5;
     const Moments m = program_many(cell, 1);
     const double mean = target * std::exp(s * s / 2), deviation = mean * std::sqrt(std::exp(s * s) - 1);
@@ -107,7 +108,7 @@ TEST(ProgrammingError, LogNormalHasItsClosedFormMoments) {
 TEST(ProgrammingError, StaysWithinPhysicalLimitsAndCountsWhatItClips) {
     CellOptions cell;
     cell.g_ceiling = 1.1e-4;
-    cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.1};
+    cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.1, {}, {}};
     // From level 0 half of all cells would fall below zero; from the top those above one sigma.
     const double low = static_cast<double>(program_many(cell, 0).report.clipped) / 400000;
     const double high = static_cast<double>(program_many(cell, 3).report.clipped) / 400000;
@@ -127,9 +128,9 @@ TEST(StuckAt, RatesAndPlacesComeFromTheSeed) {
     const std::vector<uint16_t> levels(1000, 1);
     std::vector<int32_t> a(1000), b(1000), other(1000);
     ProgrammingReport report;
-    program_row(cell, grid, cell_streams(11, 2), 3, 0, levels, a, report);
-    program_row(cell, grid, cell_streams(11, 2), 3, 0, levels, b, report);
-    program_row(cell, grid, cell_streams(11, 3), 3, 0, levels, other, report);
+    write_row(make_cell_law(cell, grid, {}), cell_streams(11, 2), 3, 0, levels, {a, {}, {}, {}}, report);
+    write_row(make_cell_law(cell, grid, {}), cell_streams(11, 2), 3, 0, levels, {b, {}, {}, {}}, report);
+    write_row(make_cell_law(cell, grid, {}), cell_streams(11, 3), 3, 0, levels, {other, {}, {}, {}}, report);
     EXPECT_EQ(a, b);
     EXPECT_NE(a, other);
 }
@@ -137,26 +138,26 @@ TEST(StuckAt, RatesAndPlacesComeFromTheSeed) {
 TEST(StuckAt, IgnoresProgrammingError) {
     CellOptions cell;
     cell.stuck_at = {0, 1};
-    cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.1};
+    cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.1, {}, {}};
     const Grid grid = choose_grid(cell, 2);
     const std::vector<uint16_t> levels(64, 1);
     std::vector<int32_t> g(64);
     ProgrammingReport report;
-    program_row(cell, grid, cell_streams(1, 0), 0, 0, levels, g, report);
+    write_row(make_cell_law(cell, grid, {}), cell_streams(1, 0), 0, 0, levels, {g, {}, {}, {}}, report);
     for (int32_t x : g) EXPECT_EQ(x, grid.g_max);
 }
 
 TEST(Programming, ErrorsOfNeighbouringRowsArraysAndTrialsAreIndependent) {
     CellOptions cell;
     cell.g_min = 5e-5;
-    cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.02};
+    cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.02, {}, {}};
     const Grid grid = choose_grid(cell, 2);
     const size_t n = 40000;
     const std::vector<uint16_t> levels(n, 1);
     const auto errors = [&](uint32_t trial, uint32_t array, uint32_t row) {
         std::vector<int32_t> g(n);
         ProgrammingReport report;
-        program_row(cell, grid, cell_streams(1, trial), array, row, levels, g, report);
+        write_row(make_cell_law(cell, grid, {}), cell_streams(1, trial), array, row, levels, {g, {}, {}, {}}, report);
         std::vector<double> e(n);
         for (size_t i = 0; i < n; ++i) e[i] = (g[i] - grid.g_min - grid.level_step) / (0.02 * grid.g_max);
         return e;

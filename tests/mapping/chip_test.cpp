@@ -58,7 +58,7 @@ TEST(Chip, ProgrammingErrorOfAColumnHasItsClosedFormVariance) {
     const Network network = all_driven();
     Architecture a = fine_converters();
     a.cell.g_min = 4e-5;  // far from the lower limit, so that nothing is clipped
-    a.cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.02};
+    a.cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.02, {}, {}};
     const Mapping mapping = map_network(network, a);
     const Grid& grid = mapping.layers[0].grid;
     const auto exact = make_exact_engine(network);

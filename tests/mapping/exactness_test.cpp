@@ -156,7 +156,7 @@ TEST(Exactness, ResultsDoNotDependOnBlocksOrThreads) {
         const Network network = testing::random_network(seed, {});
         Architecture architecture = random_architecture(random, WeightEncoding::differential);
         architecture.input.binary_codes = InputOptions::BinaryCodes::bipolar;
-        architecture.cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.05};
+        architecture.cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.05, {}, {}};
         architecture.cell.read_noise.sigma = 0.02;
         architecture.adc.bits = 6;
         const Mapping mapping = map_network(network, architecture);

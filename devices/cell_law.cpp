@@ -1,0 +1,479 @@
+#include "devices/cell_law.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/fixed_exp.h"
+#include "core/kernels/kernels.h"
+
+namespace bitline {
+
+namespace {
+
+constexpr double kBoltzmann = 1.380649e-23;            // J / K
+constexpr double kElementaryCharge = 1.602176634e-19;  // C
+constexpr double kElectronvolt = kElementaryCharge;    // J
+
+/// exp(Ea / k (1 / T - 1 / T_reference)).
+double arrhenius(double activation_energy, double temperature, double reference) {
+    if (activation_energy == 0 || temperature == reference) return 1;
+    return fixed_exp(activation_energy * kElectronvolt / kBoltzmann * (1 / temperature - 1 / reference));
+}
+
+// ---------------------------------------------------------------------------------------------- tables over the levels
+
+double position(const Grid& grid, int level) {
+    return grid.levels() > 1 ? static_cast<double>(level) / (grid.levels() - 1) : 0.0;
+}
+
+double level_target(const CellOptions& cell, const Grid& grid, int level) {
+    const double p = position(grid, level);
+    switch (cell.levels.placement) {
+        case LevelOptions::Placement::linear:
+            return grid.g_min + static_cast<double>(level) * grid.level_step;
+        case LevelOptions::Placement::logarithmic:
+            return cell.g_min * fixed_power(cell.g_max / cell.g_min, p) / grid.siemens;
+        case LevelOptions::Placement::table:
+            return interpolate_evenly(cell.levels.table, p) / grid.siemens;
+    }
+    return 0;
+}
+
+/// f(level, r) for every level.
+template <class Function>
+std::vector<double> over_levels(const CellLaw& law, const Function& f) {
+    std::vector<double> values;
+    const double g_max = law.cell.g_max / law.grid.siemens;
+    for (int level = 0; level < law.grid.levels(); ++level)
+        values.push_back(f(level, law.target[static_cast<size_t>(level)] / g_max));
+    return values;
+}
+
+void require_deviations(const std::vector<double>& values, double unit, const std::string& what) {
+    for (size_t level = 0; level < values.size(); ++level) {
+        if (values[level] >= 0) continue;
+        throw ConfigError(fmt::format("{} gives {:.4g} at level {} of {}, and a standard deviation is at least 0", what,
+                                      values[level] * unit, level, values.size()));
+    }
+}
+
+void set_write_error(CellLaw& law) {
+    using Model = ProgrammingErrorOptions::Model;
+    const ProgrammingErrorOptions& error = law.cell.programming_error;
+    const double top = error.sigma * law.grid.g_max;
+    switch (error.model) {
+        case Model::none:
+            return;
+        case Model::independent:
+        case Model::uniform:
+            if (error.sigma > 0) law.write_deviation = over_levels(law, [top](int, double) { return top; });
+            return;
+        case Model::proportional:
+            if (error.sigma > 0)
+                law.write_deviation = over_levels(
+                    law, [&](int level, double) { return error.sigma * law.target[static_cast<size_t>(level)]; });
+            return;
+        case Model::lognormal:
+            law.lognormal_sigma = error.sigma;
+            return;
+        case Model::state:
+            law.write_deviation =
+                over_levels(law, [&](int, double r) { return evaluate(error.deviation, r) / law.grid.siemens; });
+            break;
+        case Model::table:
+            law.write_deviation = over_levels(law, [&](int level, double) {
+                return interpolate_evenly(error.table, position(law.grid, level)) / law.grid.siemens;
+            });
+            break;
+    }
+    require_deviations(law.write_deviation, law.grid.siemens, "cell.programming_error");
+}
+
+/// Polynomials of r at the times of a table, interpolated in ln t.
+double interpolate_relaxation(const RelaxationOptions& relaxation, const std::vector<double>& polynomials, double t,
+                              double r) {
+    const std::vector<double>& times = relaxation.times;
+    const size_t terms = polynomials.size() / times.size();
+    const auto at = [&](size_t i) {
+        const auto first = polynomials.begin() + static_cast<std::ptrdiff_t>(i * terms);
+        return evaluate_polynomial({first, first + static_cast<std::ptrdiff_t>(terms)}, r);
+    };
+    const auto above = std::lower_bound(times.begin(), times.end(), t);
+    const auto i = static_cast<size_t>(above - times.begin());
+    if (i < times.size() && times[i] == t) return at(i);
+    const double before = fixed_log(times[i - 1]), after = fixed_log(times[i]);
+    const double share = (fixed_log(t) - before) / (after - before);
+    return at(i - 1) + share * (at(i) - at(i - 1));
+}
+
+void set_relaxation(CellLaw& law) {
+    const RelaxationOptions& relaxation = law.cell.relaxation;
+    const double t = law.conditions.time;
+    if (relaxation.times.empty() || t == 0) return;
+    const auto table = [&](const std::vector<double>& polynomials) {
+        return over_levels(law, [&](int, double r) {
+            return polynomials.empty() ? 0.0 : interpolate_relaxation(relaxation, polynomials, t, r) / law.grid.siemens;
+        });
+    };
+    law.relaxation_mean = table(relaxation.mean);
+    law.relaxation_deviation = table(relaxation.deviation);
+    require_deviations(law.relaxation_deviation, law.grid.siemens, "cell.relaxation.deviation");
+}
+
+void set_drift(CellLaw& law) {
+    const DriftOptions& drift = law.cell.drift;
+    const double t = law.conditions.time;
+    if (drift.model == DriftOptions::Model::none || t <= drift.t0) return;
+    constexpr double kPerDecade = 0.43429448190325182765;  // 1 / ln 10
+    law.drift_log = fixed_log(t / drift.t0);
+    if (drift.model == DriftOptions::Model::logarithmic) law.drift_log *= kPerDecade;
+    law.drift_exponent = over_levels(law, [&](int, double r) { return evaluate(drift.exponent, r); });
+    law.drift_deviation = over_levels(law, [&](int, double r) { return evaluate(drift.deviation, r); });
+    require_deviations(law.drift_deviation, 1, "cell.drift.deviation");
+}
+
+// ---------------------------------------------------------------------------------------------- scalars
+
+double window_point(const Grid& grid, double share) { return grid.g_min + share * (grid.g_max - grid.g_min); }
+
+void set_retention(CellLaw& law) {
+    const RetentionOptions& retention = law.cell.retention;
+    const double t = law.conditions.time;
+    if (retention.model == RetentionOptions::Model::none || t == 0) return;
+    const double tau = retention.tau * arrhenius(retention.activation_energy, law.conditions.temperature,
+                                                 retention.reference_temperature);
+    if (retention.model == RetentionOptions::Model::flip) {
+        law.flip_probability = 0.5 * (1 - fixed_exp(-2 * t / tau));
+        return;
+    }
+    const double exponent = retention.beta == 1 ? t / tau : fixed_power(t / tau, retention.beta);
+    law.contractions.push_back({window_point(law.grid, retention.toward), fixed_exp(-exponent)});
+}
+
+void set_wear(CellLaw& law) {
+    const EnduranceOptions& endurance = law.cell.endurance;
+    if (endurance.loss > 0 && endurance.writes > endurance.onset) {
+        const double decades = fixed_log(endurance.writes / endurance.onset) / fixed_log(10);
+        law.contractions.push_back({window_point(law.grid, 0.5), std::max(0.0, 1 - endurance.loss * decades)});
+    }
+    const ReadDisturbOptions& disturb = law.cell.read_disturb;
+    if (disturb.reads > 0 && disturb.rate > 0)
+        law.contractions.push_back({window_point(law.grid, disturb.toward), fixed_exp(-disturb.rate * disturb.reads)});
+}
+
+void set_noise(CellLaw& law) {
+    const ReadNoiseOptions& noise = law.cell.read_noise;
+    law.square_noise = noise.sigma * noise.sigma;
+    const double volts = noise.read_voltage;
+    if (noise.thermal)
+        law.linear_noise += 4 * kBoltzmann * law.conditions.temperature * noise.bandwidth / (volts * volts);
+    if (noise.shot) law.linear_noise += 2 * kElementaryCharge * noise.bandwidth / volts;
+    law.linear_noise /= law.grid.siemens;
+    const double t = law.conditions.time, t_read = noise.flicker.read_time;
+    if (!is_zero(noise.flicker.amplitude) && t > t_read) {
+        const double spread = std::sqrt(fixed_log((t + t_read) / (2 * t_read)));
+        law.flicker = over_levels(law, [&](int, double r) { return evaluate(noise.flicker.amplitude, r) * spread; });
+        require_deviations(law.flicker, 1, "cell.read_noise.flicker.amplitude");
+    }
+    const ReadNoiseOptions::Telegraph& telegraph = noise.telegraph;
+    law.filled_share = telegraph.emission_time / (telegraph.capture_time + telegraph.emission_time);
+}
+
+bool outlasts_conversion(Persistence persistence) {
+    return persistence == Persistence::product || persistence == Persistence::sample;
+}
+
+// ---------------------------------------------------------------------------------------------- rows
+
+/// Buffers of one row, kept between rows.
+struct RowBuffers {
+    std::vector<uint16_t> levels;
+    std::vector<double> g;
+    std::vector<float> xi;
+};
+
+/// One row's way from levels to conductances.
+struct RowWriter {
+    const CellLaw& law;
+    const CellStreams& streams;
+    uint32_t array, row;
+    std::span<const uint16_t> levels;
+    RowBuffers& buffers;
+
+    size_t size() const { return levels.size(); }
+    double* g() const { return buffers.g.data(); }
+
+    const float* gaussians(StreamKey key) const {
+        buffers.xi.resize(size());
+        kernels::active().gaussians(key, 0, array, row, 0, size(), buffers.xi.data());
+        return buffers.xi.data();
+    }
+    Counter random(StreamKey key, size_t i) const { return philox({static_cast<uint32_t>(i), array, row, 0}, key); }
+
+    void flip() {
+        if (law.flip_probability == 0) return;
+        buffers.levels.assign(levels.begin(), levels.end());
+        const auto top = static_cast<uint16_t>(law.grid.levels() - 1);
+        Counter bits{};
+        for (size_t i = 0; i < size(); ++i) {
+            if (i % 4 == 0) bits = random(streams.retention, i / 4);
+            if (uniform(bits[i % 4]) < law.flip_probability)
+                buffers.levels[i] = static_cast<uint16_t>(top - buffers.levels[i]);
+        }
+        levels = buffers.levels;
+    }
+
+    void place() {
+        buffers.g.resize(size());
+        for (size_t i = 0; i < size(); ++i) buffers.g[i] = law.target[levels[i]];
+    }
+
+    void add_uniform_error() {
+        constexpr double kSqrt3 = 1.7320508075688772935;
+        Counter bits{};
+        for (size_t i = 0; i < size(); ++i) {
+            if (i % 4 == 0) bits = random(streams.programming_error, i / 4);
+            buffers.g[i] += law.write_deviation[levels[i]] * (kSqrt3 * (2 * uniform(bits[i % 4]) - 1));
+        }
+    }
+
+    void write() {
+        if (law.write_deviation.empty() && law.lognormal_sigma == 0) return;
+        if (law.cell.programming_error.model == ProgrammingErrorOptions::Model::uniform) return add_uniform_error();
+        const float* xi = gaussians(streams.programming_error);
+        const double sigma = law.lognormal_sigma;
+        if (sigma > 0) {
+            for (size_t i = 0; i < size(); ++i) g()[i] *= fixed_exp_within(sigma * static_cast<double>(xi[i]));
+        } else {
+            const double* deviation = law.write_deviation.data();
+            for (size_t i = 0; i < size(); ++i) g()[i] += deviation[levels[i]] * static_cast<double>(xi[i]);
+        }
+    }
+
+    /// A cell holds 0 to the ceiling. What rounds to one of them was not clipped.
+    void clip(int64_t* clipped) {
+        const auto top = static_cast<double>(law.grid.ceiling);
+        double count = 0;
+        double* values = g();
+        for (size_t i = 0; i < size(); ++i) {
+            count += values[i] < -0.5 ? 1.0 : 0.0;
+            count += values[i] < top + 0.5 ? 0.0 : 1.0;
+            const double positive = values[i] < 0 ? 0 : values[i];
+            values[i] = positive < top ? positive : top;
+        }
+        if (clipped) *clipped += static_cast<int64_t>(count);
+    }
+
+    void vary_devices() {
+        if (law.device_sigma == 0) return;
+        const float* xi = gaussians(streams.device_to_device);
+        const double sigma = law.device_sigma;
+        for (size_t i = 0; i < size(); ++i) g()[i] *= 1 + sigma * static_cast<double>(xi[i]);
+    }
+
+    void relax() {
+        if (law.relaxation_mean.empty()) return;
+        const float* xi = gaussians(streams.relaxation);
+        for (size_t i = 0; i < size(); ++i) {
+            g()[i] += law.relaxation_mean[levels[i]];
+            g()[i] += law.relaxation_deviation[levels[i]] * static_cast<double>(xi[i]);
+        }
+        clip(nullptr);  // before it drifts: what is 0 stays 0
+    }
+
+    void drift() {
+        if (!law.drifts()) return;
+        constexpr double kLargest = 700;  // of an exponent
+        const float* xi = gaussians(streams.drift);
+        const bool power = law.cell.drift.model == DriftOptions::Model::power;
+        const double *mean = law.drift_exponent.data(), *deviation = law.drift_deviation.data();
+        for (size_t i = 0; i < size(); ++i) {
+            const double nu = mean[levels[i]] + deviation[levels[i]] * static_cast<double>(xi[i]);
+            buffers.g[i] *= power ? fixed_exp_within(std::clamp(-nu * law.drift_log, -kLargest, kLargest))
+                                  : std::max(0.0, 1 - nu * law.drift_log);
+        }
+    }
+
+    void contract() {
+        for (const Contraction& c : law.contractions)
+            for (size_t i = 0; i < size(); ++i) g()[i] = c.center + (g()[i] - c.center) * c.factor;
+    }
+
+    void stick(ProgrammingReport& report) {
+        const StuckAtOptions& stuck = law.cell.stuck_at;
+        if (stuck.low_rate + stuck.high_rate == 0) return;
+        Counter bits{};
+        for (size_t i = 0; i < size(); ++i) {
+            if (i % 4 == 0) bits = random(streams.stuck_at, i / 4);
+            const double u = uniform(bits[i % 4]);
+            if (u < stuck.low_rate) {
+                buffers.g[i] = law.grid.g_min;
+                ++report.stuck_low;
+            } else if (u < stuck.low_rate + stuck.high_rate) {
+                buffers.g[i] = law.grid.g_max;
+                ++report.stuck_high;
+            }
+        }
+    }
+
+    void read_in_circuit() {
+        if (law.heat != 1)
+            for (size_t i = 0; i < size(); ++i) g()[i] *= law.heat;
+        if (law.series > 0)
+            for (size_t i = 0; i < size(); ++i) g()[i] /= 1 + g()[i] * law.series;
+    }
+
+    /// Noise of the reader: variances of a conversion from the conductances as they are.
+    void add_variances(std::span<float> variance) {
+        if (variance.empty()) return;
+        const double square = law.square_noise, linear = law.linear_noise;
+        for (size_t i = 0; i < size(); ++i) {
+            const double value = g()[i];
+            variance[i] = static_cast<float>(square * value * value + linear * value);
+        }
+    }
+
+    void flicker(const CellRow& out) {
+        if (law.flicker.empty()) return;
+        const Persistence persists = law.cell.read_noise.flicker.persists;
+        const auto rms = [&](size_t i) { return law.flicker[levels[i]] * g()[i]; };
+        if (persists == Persistence::conversion) {
+            for (size_t i = 0; i < size(); ++i) out.variance[i] += static_cast<float>(rms(i) * rms(i));
+        } else if (persists == Persistence::chip) {
+            const float* xi = gaussians(streams.flicker);
+            for (size_t i = 0; i < size(); ++i) g()[i] += rms(i) * static_cast<double>(xi[i]);
+        } else {
+            for (size_t i = 0; i < size(); ++i) out.wander[i] = static_cast<float>(rms(i));
+        }
+    }
+
+    void telegraph(const CellRow& out) {
+        if (!law.has_traps()) return;
+        const ReadNoiseOptions::Telegraph& noise = law.cell.read_noise.telegraph;
+        const double filled = law.filled_share;
+        Counter bits{};
+        for (size_t i = 0; i < size(); ++i) {
+            if (i % 2 == 0) bits = random(streams.telegraph, i / 2);
+            const size_t lane = 2 * (i % 2);
+            const double fall = noise.amplitude * g()[i];
+            const bool has_trap = uniform(bits[lane]) < noise.share_of_cells;
+            switch (noise.persists) {
+                case Persistence::conversion:
+                    if (has_trap) buffers.g[i] -= fall * filled;
+                    if (has_trap) out.variance[i] += static_cast<float>(fall * fall * filled * (1 - filled));
+                    break;
+                case Persistence::chip:
+                    if (has_trap && uniform(bits[lane + 1]) < filled) buffers.g[i] -= fall;
+                    break;
+                case Persistence::product:
+                case Persistence::sample:
+                    out.trap[i] = has_trap ? static_cast<float>(fall) : 0.0f;
+                    break;
+            }
+        }
+    }
+
+    void round(std::span<int32_t> out) {
+        clip(nullptr);
+        for (size_t i = 0; i < size(); ++i) out[i] = static_cast<int32_t>(g()[i] + 0.5);
+    }
+};
+
+}  // namespace
+
+std::string outside_of_model(const CellOptions& cell, const Conditions& conditions) {
+    const std::string name = cell.name.empty() ? "the cell's model" : "the model of " + cell.name;
+    const double t = conditions.time;
+    const auto beyond = [](const std::vector<double>& range, double x) {
+        return range.size() == 2 && !(x >= range[0] && x <= range[1]);
+    };
+    if (t > 0 && beyond(cell.valid.time, t))
+        return fmt::format("{} covers {:.6g} to {:.6g} s after programming", name, cell.valid.time[0],
+                           cell.valid.time[1]);
+    const std::vector<double>& times = cell.relaxation.times;
+    if (t > 0 && !times.empty() && (t < times.front() || t > times.back()))
+        return fmt::format("{} has data from {:.6g} to {:.6g} s after programming", name, times.front(), times.back());
+    if (beyond(cell.valid.temperature, conditions.temperature))
+        return fmt::format("{} covers {:.6g} to {:.6g} K", name, cell.valid.temperature[0], cell.valid.temperature[1]);
+    return {};
+}
+
+ProgrammingReport& ProgrammingReport::operator+=(const ProgrammingReport& other) {
+    cells += other.cells;
+    stuck_low += other.stuck_low;
+    stuck_high += other.stuck_high;
+    clipped += other.clipped;
+    return *this;
+}
+
+CellStreams cell_streams(uint64_t seed, uint32_t trial) {
+    const auto key = [&](Purpose purpose) { return stream_key(seed, trial, purpose); };
+    return {key(Purpose::programming_error), key(Purpose::stuck_at), key(Purpose::device_to_device),
+            key(Purpose::relaxation),        key(Purpose::drift),    key(Purpose::retention),
+            key(Purpose::flicker),           key(Purpose::telegraph)};
+}
+
+bool CellLaw::has_variance() const {
+    const ReadNoiseOptions& noise = cell.read_noise;
+    return square_noise > 0 || linear_noise > 0 ||
+           (!flicker.empty() && noise.flicker.persists == Persistence::conversion) ||
+           (has_traps() && noise.telegraph.persists == Persistence::conversion);
+}
+
+bool CellLaw::wanders() const {
+    const ReadNoiseOptions& noise = cell.read_noise;
+    return (!flicker.empty() && outlasts_conversion(noise.flicker.persists)) ||
+           (has_traps() && outlasts_conversion(noise.telegraph.persists));
+}
+
+CellLaw make_cell_law(const CellOptions& cell, const Grid& grid, const Conditions& conditions) {
+    if (const std::string reason = outside_of_model(cell, conditions); !reason.empty())
+        throw ConfigError(
+            fmt::format("time = {:.6g} s at {:.6g} K: {}", conditions.time, conditions.temperature, reason));
+    CellLaw law;
+    law.cell = cell;
+    law.grid = grid;
+    law.conditions = conditions;
+    for (int level = 0; level < grid.levels(); ++level) law.target.push_back(level_target(cell, grid, level));
+    law.device_sigma = cell.device_to_device.sigma;
+    law.heat = 1 / arrhenius(cell.temperature.activation_energy, conditions.temperature,
+                             cell.temperature.reference_temperature);
+    law.series = cell.series.resistance * grid.siemens;
+    set_write_error(law);
+    set_relaxation(law);
+    set_drift(law);
+    set_retention(law);
+    set_wear(law);
+    set_noise(law);
+    return law;
+}
+
+void write_row_exactly(const Grid& grid, std::span<const uint16_t> levels, std::span<int32_t> g) {
+    for (size_t i = 0; i < g.size(); ++i) g[i] = grid.g_min + grid.level_step * levels[i];
+}
+
+void write_row(const CellLaw& law, const CellStreams& streams, uint32_t array, uint32_t row,
+               std::span<const uint16_t> levels, const CellRow& out, ProgrammingReport& report) {
+    thread_local RowBuffers buffers;
+    RowWriter writer{law, streams, array, row, levels, buffers};
+    report.cells += static_cast<int64_t>(levels.size());
+    writer.flip();
+    writer.place();
+    writer.write();
+    writer.vary_devices();
+    writer.clip(&report.clipped);
+    writer.relax();
+    writer.drift();
+    writer.contract();
+    writer.stick(report);
+    writer.read_in_circuit();
+    writer.add_variances(out.variance);
+    writer.flicker(out);
+    writer.telegraph(out);
+    writer.round(out.g);
+}
+
+}  // namespace bitline

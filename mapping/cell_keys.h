@@ -1,0 +1,14 @@
+#pragma once
+
+#include "core/options.h"
+#include "mapping/architecture.h"
+
+namespace bitline {
+
+/// Every key below `cell`, in canonical order: what a device file holds.
+OptionFields<Architecture> cell_keys();
+
+/// The first relation between keys of the cell that does not hold.
+OptionViolation find_cell_violation(const CellOptions& cell);
+
+}  // namespace bitline
