@@ -57,17 +57,25 @@ struct DriftOptions {
         power,        // G (t / t0)^-nu
         logarithmic,  // G (1 - nu log10(t / t0)), at least 0
     } model = Model::none;
-    double t0 = 1;       // s, when the programmed conductance was read
-    StateLaw exponent;   // mean of nu over cells
-    StateLaw deviation;  // standard deviation of nu over cells
+    double t0 = 1;        // s, when the programmed conductance was read
+    StateLaw exponent;    // mean of nu over cells
+    StateLaw deviation;   // standard deviation of nu over cells
+    bool folded = false;  // |nu| in place of nu
 };
 
-/// Measured redistribution after programming: G + mean(r, t) + deviation(r, t) xi, each a polynomial of r at the times
-/// of a table, interpolated linearly in ln t. Refuses times outside of the table; t = 0 is freshly programmed.
+/// Measured redistribution after programming: G + mean(r, t) + deviation(r, t) xi, given at the times of a table and
+/// interpolated linearly in ln t. 0 < t < times[0] counts as times[0]; times beyond the last are refused.
 struct RelaxationOptions {
+    enum class Form {
+        polynomial,  // c0, c1, .. of a polynomial of r for one time after the other
+        table,       // values evenly spaced over r = 0 .. 1 for one time after the other
+    } form = Form::polynomial;
     std::vector<double> times;      // s, rising; empty: off
-    std::vector<double> mean;       // S, polynomial after polynomial, one for each time; empty: 0
-    std::vector<double> deviation;  // S, likewise
+    std::vector<double> mean;       // S; empty: 0
+    std::vector<double> deviation;  // S; empty: 0
+    /// The deviation is that from the target, programming included, as fits to measured arrays give it: then it starts
+    /// at t = 0, with times[0], and no other programming error is drawn.
+    bool includes_programming = false;
 };
 
 /// Loss of the stored state. With tau(T) = tau exp(Ea / k (1 / T - 1 / T_reference)):
@@ -122,6 +130,7 @@ struct ReadNoiseOptions {
     /// none at t = 0.
     struct Flicker {
         StateLaw amplitude;
+        bool absolute = false;      // the amplitude is in S and stands for G amplitude
         double read_time = 250e-9;  // s
         Persistence persists = Persistence::sample;
     } flicker;
@@ -148,7 +157,7 @@ struct ValidRange {
 };
 
 struct CellOptions {
-    std::string name, source;
+    std::string name, description, source;
     DeviceFamily family = DeviceFamily::other;
 
     int bits = 2;                 // 1 <= bits <= 16, levels = 2^bits

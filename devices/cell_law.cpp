@@ -92,14 +92,16 @@ void set_write_error(CellLaw& law) {
     require_deviations(law.write_deviation, law.grid.siemens, "cell.programming_error");
 }
 
-/// Polynomials of r at the times of a table, interpolated in ln t.
-double interpolate_relaxation(const RelaxationOptions& relaxation, const std::vector<double>& polynomials, double t,
+/// Functions of r at the times of a table, interpolated in ln t.
+double interpolate_relaxation(const RelaxationOptions& relaxation, const std::vector<double>& values, double t,
                               double r) {
     const std::vector<double>& times = relaxation.times;
-    const size_t terms = polynomials.size() / times.size();
+    const size_t terms = values.size() / times.size();
     const auto at = [&](size_t i) {
-        const auto first = polynomials.begin() + static_cast<std::ptrdiff_t>(i * terms);
-        return evaluate_polynomial({first, first + static_cast<std::ptrdiff_t>(terms)}, r);
+        const auto first = values.begin() + static_cast<std::ptrdiff_t>(i * terms);
+        const std::vector<double> of_time(first, first + static_cast<std::ptrdiff_t>(terms));
+        if (relaxation.form == RelaxationOptions::Form::table) return interpolate_evenly(of_time, std::min(r, 1.0));
+        return evaluate_polynomial(of_time, r);
     };
     const auto above = std::lower_bound(times.begin(), times.end(), t);
     const auto i = static_cast<size_t>(above - times.begin());
@@ -111,11 +113,11 @@ double interpolate_relaxation(const RelaxationOptions& relaxation, const std::ve
 
 void set_relaxation(CellLaw& law) {
     const RelaxationOptions& relaxation = law.cell.relaxation;
-    const double t = law.conditions.time;
-    if (relaxation.times.empty() || t == 0) return;
-    const auto table = [&](const std::vector<double>& polynomials) {
+    if (relaxation.times.empty() || (law.conditions.time == 0 && !relaxation.includes_programming)) return;
+    const double t = std::max(law.conditions.time, relaxation.times.front());
+    const auto table = [&](const std::vector<double>& values) {
         return over_levels(law, [&](int, double r) {
-            return polynomials.empty() ? 0.0 : interpolate_relaxation(relaxation, polynomials, t, r) / law.grid.siemens;
+            return values.empty() ? 0.0 : interpolate_relaxation(relaxation, values, t, r) / law.grid.siemens;
         });
     };
     law.relaxation_mean = table(relaxation.mean);
@@ -175,7 +177,8 @@ void set_noise(CellLaw& law) {
     const double t = law.conditions.time, t_read = noise.flicker.read_time;
     if (!is_zero(noise.flicker.amplitude) && t > t_read) {
         const double spread = std::sqrt(fixed_log((t + t_read) / (2 * t_read)));
-        law.flicker = over_levels(law, [&](int, double r) { return evaluate(noise.flicker.amplitude, r) * spread; });
+        const double scale = noise.flicker.absolute ? spread / law.grid.siemens : spread;
+        law.flicker = over_levels(law, [&](int, double r) { return evaluate(noise.flicker.amplitude, r) * scale; });
         require_deviations(law.flicker, 1, "cell.read_noise.flicker.amplitude");
     }
     const ReadNoiseOptions::Telegraph& telegraph = noise.telegraph;
@@ -288,10 +291,11 @@ struct RowWriter {
         if (!law.drifts()) return;
         constexpr double kLargest = 700;  // of an exponent
         const float* xi = gaussians(streams.drift);
-        const bool power = law.cell.drift.model == DriftOptions::Model::power;
+        const bool power = law.cell.drift.model == DriftOptions::Model::power, folded = law.cell.drift.folded;
         const double *mean = law.drift_exponent.data(), *deviation = law.drift_deviation.data();
         for (size_t i = 0; i < size(); ++i) {
-            const double nu = mean[levels[i]] + deviation[levels[i]] * static_cast<double>(xi[i]);
+            const double drawn = mean[levels[i]] + deviation[levels[i]] * static_cast<double>(xi[i]);
+            const double nu = folded ? std::abs(drawn) : drawn;
             buffers.g[i] *= power ? fixed_exp_within(std::clamp(-nu * law.drift_log, -kLargest, kLargest))
                                   : std::max(0.0, 1 - nu * law.drift_log);
         }
@@ -339,7 +343,8 @@ struct RowWriter {
     void flicker(const CellRow& out) {
         if (law.flicker.empty()) return;
         const Persistence persists = law.cell.read_noise.flicker.persists;
-        const auto rms = [&](size_t i) { return law.flicker[levels[i]] * g()[i]; };
+        const bool absolute = law.cell.read_noise.flicker.absolute;
+        const auto rms = [&](size_t i) { return law.flicker[levels[i]] * (absolute ? 1.0 : g()[i]); };
         if (persists == Persistence::conversion) {
             for (size_t i = 0; i < size(); ++i) out.variance[i] += static_cast<float>(rms(i) * rms(i));
         } else if (persists == Persistence::chip) {
@@ -394,8 +399,8 @@ std::string outside_of_model(const CellOptions& cell, const Conditions& conditio
         return fmt::format("{} covers {:.6g} to {:.6g} s after programming", name, cell.valid.time[0],
                            cell.valid.time[1]);
     const std::vector<double>& times = cell.relaxation.times;
-    if (t > 0 && !times.empty() && (t < times.front() || t > times.back()))
-        return fmt::format("{} has data from {:.6g} to {:.6g} s after programming", name, times.front(), times.back());
+    if (!times.empty() && t > times.back())
+        return fmt::format("{} has data up to {:.6g} s after programming", name, times.back());
     if (beyond(cell.valid.temperature, conditions.temperature))
         return fmt::format("{} covers {:.6g} to {:.6g} K", name, cell.valid.temperature[0], cell.valid.temperature[1]);
     return {};

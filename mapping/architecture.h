@@ -47,9 +47,10 @@ struct Architecture {
 using Setting = std::pair<std::string, std::string>;  // path.to.key, value as text
 
 /// `name_or_file` is a preset (`list_architectures`) or a YAML file. A file may start from another with `base: NAME`,
-/// a preset or a path relative to the file. `settings` override keys, in order; a key that they leave without an effect
-/// falls back to its default. Throws ConfigError with file, line, path, relation and the nearest valid name,
-/// FormatError for what is no YAML.
+/// a preset or a path relative to the file, and take its cell from a device with `cell.device: NAME`, likewise: a
+/// device replaces the whole cell, but its bits where it is silent about them. `settings` override keys, in order; a
+/// key that they leave without an effect falls back to its default. Throws ConfigError with file, line, path, relation
+/// and the nearest valid name, FormatError for what is no YAML.
 Architecture read_architecture(const std::string& name_or_file, const std::vector<Setting>& settings = {});
 
 /// The same from YAML text; `origin` stands for the file name: in messages, for `base`, and for a missing `name`.
@@ -66,6 +67,17 @@ std::vector<ArchitectureSummary> list_architectures();
 
 /// The preset's own YAML text, comments included, to copy and edit. Throws ConfigError where there is none.
 std::string architecture_text(const std::string& name);
+
+/// A device preset: what may stand below `cell`. Keys that no source gives are `required`.
+struct DeviceSummary {
+    std::string name, family, description, source;
+    std::string covers;                 // conductances, times and temperatures, in words; empty where they are open
+    std::vector<std::string> required;  // full paths
+};
+std::vector<DeviceSummary> list_devices();
+
+/// The preset's own YAML text. Throws ConfigError where there is none.
+std::string device_text(const std::string& name);
 
 /// Every key that has an effect, with its value, in canonical order: what a run records.
 std::string to_yaml(const Architecture& architecture);

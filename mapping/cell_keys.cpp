@@ -68,7 +68,10 @@ const OptionCondition<A> kCurrentNoise{"cell.read_noise.thermal = true or cell.r
                                        {"cell.read_noise.thermal", "cell.read_noise.shot"},
                                        [](const A& a) { return a.cell.read_noise.thermal || a.cell.read_noise.shot; }};
 const OptionCondition<A> kFlicker{
-    "cell.read_noise.flicker.amplitude", {}, [](const A& a) { return !is_zero(a.cell.read_noise.flicker.amplitude); }};
+    "cell.read_noise.flicker.amplitude",
+    {"cell.read_noise.flicker.amplitude.polynomial", "cell.read_noise.flicker.amplitude.log_slope",
+     "cell.read_noise.flicker.amplitude.power_scale", "cell.read_noise.flicker.amplitude.above"},
+    [](const A& a) { return !is_zero(a.cell.read_noise.flicker.amplitude); }};
 const OptionCondition<A> kHeat{"cell.temperature.activation_energy other than 0",
                                {"cell.temperature.activation_energy"},
                                [](const A& a) { return a.cell.temperature.activation_energy != 0; }};
@@ -90,6 +93,8 @@ const std::vector<std::pair<DriftOptions::Model, std::string>> kDriftModels{
     {DriftOptions::Model::none, "none"},
     {DriftOptions::Model::power, "power"},
     {DriftOptions::Model::logarithmic, "logarithmic"}};
+const std::vector<std::pair<RelaxationOptions::Form, std::string>> kForms{
+    {RelaxationOptions::Form::polynomial, "polynomial"}, {RelaxationOptions::Form::table, "table"}};
 const std::vector<std::pair<RetentionOptions::Model, std::string>> kRetentionModels{
     {RetentionOptions::Model::none, "none"},
     {RetentionOptions::Model::decay, "decay"},
@@ -130,6 +135,7 @@ OptionFields<A> level_keys() {
     using L = LevelOptions;
     return {
         text_field<A>("cell.name", cell(&C::name), "of the device, in reports"),
+        text_field<A>("cell.description", cell(&C::description), "one line for lists"),
         choice_field<A>("cell.family", cell(&C::family), kFamilies, "what kind of device it is, for lists"),
         text_field<A>("cell.source", cell(&C::source), "where the device's constants come from"),
         integer_field<A>("cell.bits", cell(&C::bits), {1, 16}, "bits per cell: 2^bits levels"),
@@ -194,16 +200,27 @@ OptionFields<A> ageing_keys() {
                                 "mean of nu over cells", &kDrift));
     append(keys, state_law_keys("cell.drift.deviation", cell(&C::drift, &D::deviation), kPureNumber,
                                 "standard deviation of nu over cells", &kDrift));
+    append(keys,
+           {bool_field<A>("cell.drift.folded", cell(&C::drift, &D::folded), "|nu| in place of nu").only_with(kDrift)});
     append(
         keys,
         {
             list_field<A>("cell.relaxation.times", cell(&C::relaxation, &X::times), kTime, kSeconds, kMostTimes,
-                          "rising; between them G + mean + deviation * normal is interpolated in ln t"),
+                          "rising; between them G + mean + deviation * normal is interpolated in ln t; []: off"),
+            choice_field<A>(
+                "cell.relaxation.form", cell(&C::relaxation, &X::form), kForms,
+                "of mean and deviation: c0, c1, .. of polynomials of r = G_target / G_max, or values evenly "
+                "spaced over r = 0 .. 1")
+                .only_with(kRelaxation),
+            bool_field<A>("cell.relaxation.includes_programming", cell(&C::relaxation, &X::includes_programming),
+                          "the deviation is that from the target: it starts at t = 0, and takes the place of "
+                          "cell.programming_error")
+                .only_with(kRelaxation),
             list_field<A>("cell.relaxation.mean", cell(&C::relaxation, &X::mean), kAnyConductance, kSiemens,
-                          kMostTimes * kMostTerms, "c0, c1, .. of a polynomial of r, for one time after the other")
+                          kMostTimes * kMostTerms, "in the form above, for one time after the other; []: 0")
                 .only_with(kRelaxation),
             list_field<A>("cell.relaxation.deviation", cell(&C::relaxation, &X::deviation), kAnyConductance, kSiemens,
-                          kMostTimes * kMostTerms, "c0, c1, .. of a polynomial of r, for one time after the other")
+                          kMostTimes * kMostTerms, "in the form above, for one time after the other; []: 0")
                 .only_with(kRelaxation),
             choice_field<A>("cell.retention.model", cell(&C::retention, &R::model), kRetentionModels,
                             "decay: G - C falls as exp(-(t / tau)^beta); flip: a cell mirrors its level with "
@@ -270,6 +287,9 @@ OptionFields<A> reading_keys() {
                                 kPureNumber, "Q of 1/f noise, rms G Q sqrt(ln((t + t_read) / (2 t_read)))", nullptr));
     append(keys,
            {
+               bool_field<A>("cell.read_noise.flicker.absolute", cell(&C::read_noise, &N::flicker, &F::absolute),
+                             "the amplitude is in S and stands for G Q")
+                   .only_with(kFlicker),
                real_field<A>("cell.read_noise.flicker.read_time", cell(&C::read_noise, &N::flicker, &F::read_time),
                              kTime, kSeconds, "t_read of 1/f noise")
                    .only_with(kFlicker),

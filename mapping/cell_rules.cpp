@@ -72,10 +72,22 @@ OptionViolation relaxation(const RelaxationOptions& relaxation) {
     for (const auto& [name, values] : {std::pair("mean", &relaxation.mean), {"deviation", &relaxation.deviation}}) {
         if (values->empty() || values->size() % times.size() == 0) continue;
         return {{std::string("cell.relaxation.") + name, "cell.relaxation.times"},
-                fmt::format("cell.relaxation.{} has {} coefficients, which is no multiple of the {} times", name,
+                fmt::format("cell.relaxation.{} has {} values, which is no multiple of the {} times", name,
                             values->size(), times.size())};
     }
     return {};
+}
+
+/// What measured deviations include is not drawn again.
+OptionViolation programmed_twice(const CellOptions& cell) {
+    const ProgrammingErrorOptions& error = cell.programming_error;
+    const bool independent = error.model == ProgrammingErrorOptions::Model::independent;
+    if (!cell.relaxation.includes_programming || (independent && error.sigma == 0) ||
+        error.model == ProgrammingErrorOptions::Model::none)
+        return {};
+    return {{"cell.relaxation.includes_programming", "cell.programming_error.model"},
+            "cell.relaxation.includes_programming = true leaves no room for cell.programming_error; set "
+            "cell.programming_error.model=none"};
 }
 
 OptionViolation noise_bandwidth(const ReadNoiseOptions& noise) {
@@ -105,8 +117,8 @@ OptionViolation law(const std::string& path, const StateLaw& law) {
 OptionViolation find_cell_violation(const CellOptions& cell) {
     for (const OptionViolation& violation :
          {conductances(cell), placement(cell), programming_table(cell), stuck_cells(cell.stuck_at),
-          relaxation(cell.relaxation), noise_bandwidth(cell.read_noise), limits("cell.valid.time", cell.valid.time),
-          limits("cell.valid.temperature", cell.valid.temperature),
+          relaxation(cell.relaxation), programmed_twice(cell), noise_bandwidth(cell.read_noise),
+          limits("cell.valid.time", cell.valid.time), limits("cell.valid.temperature", cell.valid.temperature),
           law("cell.programming_error.deviation", cell.programming_error.deviation),
           law("cell.drift.exponent", cell.drift.exponent), law("cell.drift.deviation", cell.drift.deviation),
           law("cell.read_noise.flicker.amplitude", cell.read_noise.flicker.amplitude)}) {

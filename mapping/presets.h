@@ -1,15 +1,10 @@
 #pragma once
 
-#include <string>
-#include <vector>
+#include "devices/presets.h"
 
 namespace bitline {
 
-/// An architecture that ships with Bitline. The table is generated from mapping/architectures/*.yaml when building.
-struct Preset {
-    std::string name;
-    std::string yaml;
-};
-const std::vector<Preset>& presets();
+/// The architectures. The table is generated from mapping/architectures/*.yaml when building.
+const std::vector<Preset>& architecture_presets();
 
 }  // namespace bitline

@@ -118,6 +118,11 @@ std::vector<std::string> files_of(const std::string& data_spec) {
     return files;
 }
 
+std::vector<std::string> with_device(const std::optional<std::string>& device, std::vector<std::string> settings) {
+    if (device) settings.insert(settings.begin(), "cell.device=" + *device);
+    return settings;
+}
+
 Architecture read_chip(const std::string& name_or_file, const std::vector<std::string>& settings) {
     std::vector<Setting> parsed;
     for (const std::string& text : settings) parsed.push_back(parse_setting(text));

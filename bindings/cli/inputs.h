@@ -52,6 +52,9 @@ void require_distinct(const std::vector<std::string>& outputs);
 /// Files named by a data spec.
 std::vector<std::string> files_of(const std::string& data_spec);
 
+/// --device NAME is the first of the settings.
+std::vector<std::string> with_device(const std::optional<std::string>& device, std::vector<std::string> settings);
+
 /// Architecture by name or file with --set overrides.
 Architecture read_chip(const std::string& name_or_file, const std::vector<std::string>& settings);
 

@@ -30,6 +30,22 @@ std::string architectures(const std::string& name) {
     return text + "\n`bitline list architectures NAME` prints one as YAML, to copy and edit.\n";
 }
 
+/// Every device, or the YAML of one.
+std::string devices(const std::string& name) {
+    if (!name.empty()) return device_text(name);
+    std::string text;
+    for (const DeviceSummary& one : list_devices()) {
+        text += styled(fmt::format("{}", one.name), Style::bold) + fmt::format("  ({})\n", one.family);
+        text += wrap(one.description, kTableWidth, 4) + wrap("source: " + one.source, kTableWidth, 4);
+        if (!one.covers.empty()) text += wrap("covers " + one.covers, kTableWidth, 4);
+        if (!one.required.empty())
+            text += wrap(fmt::format("to be set: {}", fmt::join(one.required, ", ")), kTableWidth, 4);
+    }
+    return text +
+           "\n`bitline list devices NAME` prints one as YAML, to copy and edit; `--device NAME` puts it into an "
+           "architecture.\n";
+}
+
 /// Every key, or those below `section`.
 std::string keys(const std::string& section) {
     std::string text;
@@ -90,6 +106,7 @@ struct Topic {
 const std::vector<Topic>& topics() {
     static const std::vector<Topic> all{
         {"architectures", "presets for --arch; with a NAME its YAML", true, architectures},
+        {"devices", "presets for --device; with a NAME its YAML", true, devices},
         {"keys", "of an architecture, with type, range and default; with a SECTION those below it", true, keys},
         {"kernels", "of the inner loops: available, in use", false, [](const std::string&) { return kernel_list(); }},
         {"operators", "of ONNX that are read", false, [](const std::string&) { return operator_list(); }},
@@ -130,10 +147,11 @@ Command make_list(const CommandEntry& entry) {
                                   "Examples:\n"
                                   "  bitline list architectures\n"
                                   "  bitline list architectures default > chip.yaml\n"
+                                  "  bitline list devices pcm-nandakumar2019 > cell.yaml\n"
                                   "  bitline list keys adc\n");
     auto arguments = std::make_shared<Arguments>();
-    add_text(command, "TOPIC", arguments->topic, "", "architectures, keys, kernels, operators or preprocess");
-    add_text(command, "NAME", arguments->name, "", "one architecture, or a section of the keys");
+    add_text(command, "TOPIC", arguments->topic, "", "architectures, devices, keys, kernels, operators or preprocess");
+    add_text(command, "NAME", arguments->name, "", "one architecture or device, or a section of the keys");
     command.run = [arguments] { list(*arguments); };
     return command;
 }

@@ -17,6 +17,9 @@ namespace {
 struct Arguments {
     std::optional<std::string> model, architecture, output, json;
     std::vector<std::string> settings;
+    std::optional<std::string> device;
+
+    std::vector<std::string> all_settings() const { return with_device(device, settings); }
 };
 
 /// Bit lines of one pack, over all of its column tiles.
@@ -138,7 +141,7 @@ Json report_json(const Arguments& arguments, const Model& model, const Mapping& 
     }
     return {{"version", kVersion},
             {"model", to_json(model)},
-            {"architecture", to_json(mapping.architecture, *arguments.architecture, arguments.settings)},
+            {"architecture", to_json(mapping.architecture, *arguments.architecture, arguments.all_settings())},
             {"layers", layers},
             {"digital_layers", digital},
             {"arrays", mapping.arrays},
@@ -160,7 +163,7 @@ void check_outputs(const Arguments& arguments) {
 }
 
 void map(const Arguments& arguments) {
-    const Architecture architecture = read_chip(*arguments.architecture, arguments.settings);
+    const Architecture architecture = read_chip(*arguments.architecture, arguments.all_settings());
     check_outputs(arguments);
     const Model model = read_model(*arguments.model);
     require_quantized(model);
@@ -187,6 +190,8 @@ Command make_map(const CommandEntry& entry) {
         add_text(command, "MODEL", a->model, "", "quantized network: .onnx or Bitline's .h5"),
         add_text(command, "--arch", a->architecture, "A", "name (bitline list architectures) or YAML file"),
     };
+    add_text(command, "--device", a->device, "D",
+             "cells: name (bitline list devices) or YAML file\n(default: those of --arch)");
     add_texts(command, "--set", a->settings, "KEY=VALUE", "override a key (bitline list keys); may be repeated");
     add_text(command, "-o,--output", a->output, "FILE", "write the mapping as HDF5");
     add_text(command, "--json", a->json, "FILE", "write the result as JSON; - for standard output");

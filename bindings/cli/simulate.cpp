@@ -24,6 +24,9 @@ struct Arguments {
     std::optional<std::string> model, architecture, data, preprocess, calibration, real;
     std::optional<std::string> limit, trials, seed, threads, json;
     std::vector<std::string> settings;
+    std::optional<std::string> device;
+
+    std::vector<std::string> all_settings() const { return with_device(device, settings); }
     bool skip_ideal = false, quiet = false;
 };
 
@@ -85,8 +88,8 @@ SimulationRun prepare(const Arguments& arguments) {
     run.limit = parse_limit(arguments);
     if (arguments.preprocess) parse_preprocess(*arguments.preprocess);
     run.architecture_source = *arguments.architecture;
-    run.settings = arguments.settings;
-    const Architecture architecture = read_chip(*arguments.architecture, arguments.settings);
+    run.settings = arguments.all_settings();
+    const Architecture architecture = read_chip(*arguments.architecture, arguments.all_settings());
     check_output(arguments);
     run.model = read_model(*arguments.model);
     require_quantized(run.model);
@@ -125,6 +128,8 @@ void add_inputs(Command& command, Arguments& a) {
         add_text(command, "--data", a.data, "DATA",
                  "FILE.h5, idx:IMAGES,LABELS, cifar10:FILE[,FILE..],\nnpz:FILE or raw:FILE,LABELS,DTYPE,AxBxC"),
     };
+    add_text(command, "--device", a.device, "D",
+             "cells: name (bitline list devices) or YAML file\n(default: those of --arch)");
     add_texts(command, "--set", a.settings, "KEY=VALUE", "override a key (bitline list keys); may be repeated");
     add_text(command, "--preprocess", a.preprocess, "P",
              "raw, unit, imagenet or scale=..,mean=..,std=..\n(default: the model's own, else raw)");
@@ -153,6 +158,7 @@ Command make_simulate(const CommandEntry& entry) {
         "  bitline simulate model.onnx --arch isaac --data idx:images.gz,labels.gz --preprocess unit --limit 1000\n"
         "  bitline simulate model.onnx --arch default --data test.h5 --set cell.read_noise.sigma=0.02 \\\n"
         "      --set adc.bits=6 --calibration train.h5:256\n"
+        "  bitline simulate model.onnx --arch default --device pcm-nandakumar2019 --data test.h5 --trials 10\n"
         "The same seed gives the same bits for any number of threads and any kernel.\n");
     auto arguments = std::make_shared<Arguments>();
     add_inputs(command, *arguments);

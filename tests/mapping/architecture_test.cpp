@@ -118,12 +118,16 @@ TEST(Architecture, StructDefaultsAreValid) { EXPECT_NO_THROW(validate(Architectu
 
 TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
     // One valid value per key, each other than its default, with what it needs.
-    const std::vector<std::vector<std::string>> cases{
+    std::vector<std::vector<std::string>> cases{
         {"name=chip"},
         {"description=mine"},
         {"array.rows=65536"},
         {"array.cols=1"},
         {"array.active_rows=16"},
+        {"cell.name=mine"},
+        {"cell.description=a cell"},
+        {"cell.family=pcm"},
+        {"cell.source=a paper"},
         {"cell.bits=4"},
         {"cell.g_min=2uS"},
         {"cell.g_max=0.05 mS"},
@@ -131,6 +135,48 @@ TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
         {"cell.reprogrammable=true"},
         {"cell.programming_error.model=lognormal"},
         {"cell.programming_error.sigma=5 %"},
+        {"cell.programming_error.table=[1 uS, 2e-6]", "cell.programming_error.model=table"},
+        {"cell.levels.placement=logarithmic", "cell.g_min=1 uS"},
+        {"cell.levels.table=[0, 1e-5, 1e-4]", "cell.levels.placement=table"},
+        {"cell.device_to_device.sigma=1 %"},
+        {"cell.drift.model=power"},
+        {"cell.drift.t0=20 s", "cell.drift.model=power"},
+        {"cell.drift.folded=true", "cell.drift.model=power"},
+        {"cell.relaxation.times=[1, 2 s]"},
+        {"cell.relaxation.form=table", "cell.relaxation.times=1"},
+        {"cell.relaxation.includes_programming=true", "cell.relaxation.times=1"},
+        {"cell.relaxation.mean=[1e-6, 2e-6]", "cell.relaxation.times=1, 2"},
+        {"cell.relaxation.deviation=[1e-6, 2e-6]", "cell.relaxation.times=1, 2"},
+        {"cell.retention.model=flip"},
+        {"cell.retention.tau=1e9", "cell.retention.model=flip"},
+        {"cell.retention.beta=0.5", "cell.retention.model=decay"},
+        {"cell.retention.toward=1", "cell.retention.model=decay"},
+        {"cell.retention.activation_energy=1.1 eV", "cell.retention.model=decay"},
+        {"cell.retention.reference_temperature=358", "cell.retention.model=decay",
+         "cell.retention.activation_energy=1.2 eV"},
+        {"cell.temperature.activation_energy=50 meV"},
+        {"cell.temperature.reference_temperature=310", "cell.temperature.activation_energy=51 meV"},
+        {"cell.endurance.loss=10 %"},
+        {"cell.endurance.onset=100", "cell.endurance.loss=10 %"},
+        {"cell.endurance.writes=1e9", "cell.endurance.loss=10 %"},
+        {"cell.read_disturb.rate=1e-9"},
+        {"cell.read_disturb.reads=1e6", "cell.read_disturb.rate=1e-9"},
+        {"cell.read_disturb.toward=0", "cell.read_disturb.rate=1e-9"},
+        {"cell.read_noise.thermal=true", "cell.read_noise.bandwidth=1 MHz"},
+        {"cell.read_noise.shot=true", "cell.read_noise.bandwidth=1 MHz"},
+        {"cell.read_noise.bandwidth=2 MHz", "cell.read_noise.shot=true"},
+        {"cell.read_noise.read_voltage=50 mV", "cell.read_noise.shot=true", "cell.read_noise.bandwidth=1 MHz"},
+        {"cell.read_noise.flicker.absolute=true", "cell.read_noise.flicker.amplitude.polynomial=1e-8"},
+        {"cell.read_noise.flicker.read_time=1 us", "cell.read_noise.flicker.amplitude.polynomial=1e-8"},
+        {"cell.read_noise.flicker.persists=product", "cell.read_noise.flicker.amplitude.polynomial=1e-8"},
+        {"cell.read_noise.telegraph.amplitude=5 %"},
+        {"cell.read_noise.telegraph.share_of_cells=10 %", "cell.read_noise.telegraph.amplitude=5 %"},
+        {"cell.read_noise.telegraph.capture_time=1 s", "cell.read_noise.telegraph.amplitude=5 %"},
+        {"cell.read_noise.telegraph.emission_time=1 s", "cell.read_noise.telegraph.amplitude=5 %"},
+        {"cell.read_noise.telegraph.persists=chip", "cell.read_noise.telegraph.amplitude=5 %"},
+        {"cell.series.resistance=10 kohm"},
+        {"cell.valid.time=[0, 1e6]"},
+        {"cell.valid.temperature=[250, 400 K]"},
         {"cell.stuck_at.low_rate=1e-3"},
         {"cell.stuck_at.high_rate=0.2 %"},
         {"cell.read_noise.sigma=0.01"},
@@ -158,6 +204,18 @@ TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
         {"chip.cores_per_tile=3"},
         {"chip.tiles_per_chip=9"},
         {"mapping.pack_groups=false"}};
+    const std::vector<std::pair<std::string, std::string>> laws{
+        {"cell.programming_error.deviation", "cell.programming_error.model=state"},
+        {"cell.drift.exponent", "cell.drift.model=logarithmic"},
+        {"cell.drift.deviation", "cell.drift.model=logarithmic"},
+        {"cell.read_noise.flicker.amplitude", "name=flicker"}};
+    for (const auto& [law, needs] : laws) {
+        for (const char* part :
+             {".polynomial=[0.1, 2e-3]", ".log_slope=-0.1", ".power_scale=0.2", ".power=2", ".low=-1", ".high=2"})
+            cases.push_back({law + part, needs});
+        cases.push_back({law + ".above_from=0.5", law + ".above=0.1", needs});
+        cases.push_back({law + ".above=[0.1, 0.2]", law + ".above_from=0.5", needs});
+    }
     std::set<std::string> seen, hashes;
     for (const std::vector<std::string>& texts : cases) {
         const Architecture changed = parse_architecture("array: {rows: 128}", "plain.yaml", settings_of(texts));

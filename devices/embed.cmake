@@ -1,5 +1,5 @@
-# Writes a C++ file that holds each preset's YAML text as a raw string.
-set(text "#include \"mapping/presets.h\"\n\nnamespace bitline {\n\nconst std::vector<Preset>& presets() {\n")
+# Writes a C++ file with FUNCTION of HEADER: the YAML text of each of FILES as a raw string.
+set(text "#include \"${HEADER}\"\n\nnamespace bitline {\n\nconst std::vector<Preset>& ${FUNCTION}() {\n")
 string(APPEND text "    static const std::vector<Preset> all = {\n")
 list(SORT FILES)
 foreach(file ${FILES})
