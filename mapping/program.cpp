@@ -78,24 +78,22 @@ void write_cells(const LayerWriter& writer, const ArrayPlan& plan, ProgrammingRe
     }
 }
 
-/// Value of what one converter sees, from the cells that stand behind it.
-double sum_of_pair(const std::vector<float>& values, size_t cell, size_t per_column) {
-    return static_cast<double>(values[cell]) + (per_column == 2 ? static_cast<double>(values[cell + 1]) : 0.0);
-}
-
 /// Read variances in units that put the largest at 15 bits: noise below 1/256 of the block's largest is left out.
 void fill_variance(const Cells& cells, size_t first_cell, kernels::Block& block) {
-    constexpr double kLargest = 32767;
-    std::vector<double> variance(block.g.size());
+    constexpr float kLargest = 32767;
+    thread_local std::vector<float> variance;
+    variance.resize(block.g.size());
+    const float* of_cells = cells.variance.data() + first_cell;
     for (size_t i = 0; i < variance.size(); ++i)
-        variance[i] = sum_of_pair(cells.variance, first_cell + i * cells.per_column, cells.per_column);
-    const double largest = *std::max_element(variance.begin(), variance.end());
-    constexpr double kNegligible = 1e-60;  // grid steps^2; below, the unit would not be a normal number
+        variance[i] = cells.per_column == 2 ? of_cells[2 * i] + of_cells[2 * i + 1] : of_cells[i];
+    const float largest = *std::max_element(variance.begin(), variance.end());
+    constexpr float kNegligible = 1e-30F;  // grid steps^2; far below, the unit would not be a normal number
     if (largest < kNegligible) return;
-    block.variance_unit = largest / kLargest;
-    const double per_unit = kLargest / largest;
+    block.variance_unit = static_cast<double>(largest) / static_cast<double>(kLargest);
+    const float per_unit = kLargest / largest;
     block.variance.resize(variance.size());
-    for (size_t i = 0; i < variance.size(); ++i) block.variance[i] = static_cast<int32_t>(variance[i] * per_unit + 0.5);
+    for (size_t i = 0; i < variance.size(); ++i)
+        block.variance[i] = static_cast<int32_t>(std::min(variance[i] * per_unit + 0.5F, kLargest));
 }
 
 /// Flicker noise of a pair is one Gaussian; its traps stay apart.
