@@ -34,7 +34,7 @@ uint8_t* aligned(uint8_t* memory) {
 /// How one array of numbers becomes tables.
 struct TablePlan {
     int32_t factor = 1;
-    int32_t planes = 0, groups = 0;
+    int32_t planes = 0, words = 0, groups = 0;
     size_t table = 0, bias = 0;  // places in Block::packed
 };
 
@@ -76,6 +76,16 @@ int planes_for(int64_t largest_entry) {
     return planes;
 }
 
+/// How many 16-bit sums the planes need, where no sum of them all exceeds `largest`.
+int words_for(int planes, int64_t largest) {
+    if (planes == 1) return 1;
+    // What lies below the two highest planes may have the other sign: at most 2^15 in each plane.
+    const int below = kPlaneBits * (planes - 2);
+    int64_t rest = 0;
+    for (int bits = 0; bits < below; bits += kPlaneBits) rest += int64_t{1} << (15 + bits);
+    return (largest + rest) >> below < 1 << 15 ? planes - 1 : planes;
+}
+
 /// Tables and biases of one array of numbers.
 void write_tables(const Vector& vector, const Block& block, const std::vector<int32_t>& numbers, const TablePlan& plan,
                   std::byte* packed) {
@@ -104,6 +114,7 @@ Tables tables_of(const Block& block, const TablePlan& plan) {
     tables.cols = block.cols;
     tables.groups = plan.groups;
     tables.planes = plan.planes;
+    tables.words = plan.words;
     tables.factor = plan.factor;
     tables.table = reinterpret_cast<const uint8_t*>(block.packed.data() + plan.table);
     tables.bias = reinterpret_cast<const int32_t*>(block.packed.data() + plan.bias);
@@ -177,7 +188,7 @@ struct PassMemory {
         pass.index_groups =
             round_up((block.rows + shape.group_rows - 1) / shape.group_rows, std::lcm(shape.groups_per_step, kBatch));
         bits.assign(size_t(pass.tiles) * lanes, nullptr);
-        const size_t of_tile = size_t(pass.index_groups) * lanes;
+        const size_t of_tile = index_stride(pass.index_groups, shape.lanes);
         index.resize(size_t(pass.tiles) * of_tile + kAlignment);
         words.resize(size_t(2 * kMostPlanes + 1) * kPage);
         tile.assign(used, {});
@@ -369,7 +380,7 @@ struct Sink {
 
 bool pack(const Vector& vector, Block& block) {
     const Shape& shape = vector.shape;
-    if (block.rows > kMostRows) return false;
+    if (block.rows < 1 || block.rows > kMostRows) return false;
     Header header;
     const Extent g = extent_of(block, block.g, shape.group_rows);
     const Extent variance = block.variance.empty() ? Extent{} : extent_of(block, block.variance, shape.group_rows);
@@ -378,7 +389,9 @@ bool pack(const Vector& vector, Block& block) {
     header.g.factor = common_factor(block.g);
     if (std::max(g.group / header.g.factor, variance.group) >> kEntryBits) return false;
     header.g.planes = planes_for(g.group / header.g.factor);
+    header.g.words = words_for(header.g.planes, g.column / header.g.factor);
     header.variance.planes = planes_for(variance.group);
+    header.variance.words = words_for(header.variance.planes, variance.column);
 
     size_t size = 0;  // behind the header, on cache lines
     const auto reserve = [&size](size_t bytes) {
