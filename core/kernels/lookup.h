@@ -58,6 +58,7 @@ struct Tables {
     int planes = 0;
     int words = 0;  // 16-bit sums that hold them: one less than planes where one holds the two highest
     int32_t factor = 1;
+    int first_col = 0;               // of `table`
     const uint8_t* table = nullptr;  // (cols x planes, the highest first, x groups x table_bytes)
     const int32_t* bias = nullptr;   // (cols)
 };

@@ -108,8 +108,8 @@ inline PlaneSums plane_memory(const Pass& pass, int which) {
 __attribute__((noinline)) void column_planes(const Tables& tables, int col, const uint8_t* index, size_t stride,
                                              const PlaneSums& out) {
     const size_t plane_bytes = size_t(tables.groups) * kTableBytes;
-    const ColumnTables column{tables.table + size_t(col) * tables.planes * plane_bytes, plane_bytes, tables.planes,
-                              tables.bias[col]};
+    const ColumnTables column{tables.table + size_t(col - tables.first_col) * tables.planes * plane_bytes, plane_bytes,
+                              tables.planes, tables.bias[col]};
     for (int word = tables.words - 1; word >= 0; --word) {  // as the planes lie in memory
         const int highest = word + 1 < tables.words ? word : tables.planes - 1;
         plane_sums(column, highest, word, index, stride, out.plane(word));
