@@ -26,6 +26,7 @@ struct LayerWriter {
     const Writer& writer;
     const MappedLayer& layer;
     std::optional<CellLaw> law;
+    bool compact = false;  // see kernels::Block
 };
 
 LayerWriter make_layer_writer(const Writer& writer, const MappedLayer& layer) {
@@ -192,6 +193,7 @@ ChipArray write_array(const LayerWriter& writer, const AdcRange& range, const Ar
         block.first_row = plan.first_row + row;
         block.rows = rows;
         block.cells.one_bit_digits = layer.input.one_bit_digits();
+        block.cells.compact = writer.compact;
         array.converter.wide = array.converter.wide || !fits_float(block, max_digit);
         kernels::active().pack(block.cells);
         array.blocks.push_back(std::move(block));
@@ -199,12 +201,27 @@ ChipArray write_array(const LayerWriter& writer, const AdcRange& range, const Ar
     return array;
 }
 
+/// Whether tables of the whole chip would take too much memory: 12 bytes per number and more, see
+/// core/kernels/README.md.
+bool is_large(const Mapping& mapping) {
+    constexpr int64_t kLargest = 1 << 25;  // numbers
+    int64_t numbers = 0;
+    for (const MappedLayer& layer : mapping.layers) {
+        for (const ArrayPlan& plan : layer.arrays) {
+            numbers += plan.rows * drive_rows_per_row(layer) * static_cast<int64_t>(plan.columns.size());
+        }
+    }
+    return numbers > kLargest;
+}
+
 Chip write_chip(const Writer& writer, const Mapping& mapping, const std::vector<AdcRange>& ranges) {
     Chip chip;
+    const bool compact = is_large(mapping);
     chip.layers.resize(mapping.layers.size());
     for (size_t l = 0; l < mapping.layers.size(); ++l) {
         const MappedLayer& layer = mapping.layers[l];
-        const LayerWriter layer_writer = make_layer_writer(writer, layer);
+        LayerWriter layer_writer = make_layer_writer(writer, layer);
+        layer_writer.compact = compact;
         std::vector<ProgrammingReport> reports(layer.arrays.size());
         chip.layers[l].adc = ranges.at(l);
         chip.layers[l].wanders = layer_writer.law && layer_writer.law->wanders();

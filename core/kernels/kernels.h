@@ -20,6 +20,7 @@ struct Block {
     std::vector<int32_t> variance;  // (rows x cols), read-noise variance in `variance_unit`, 0 .. 32767; empty: none
     double variance_unit = 0;       // grid steps^2
     bool one_bit_digits = false;    // driven by Drive::bits, else by Drive::digits
+    bool compact = false;           // keeps no tables larger than g that a call can make from it
     std::vector<std::byte> packed;  // what `Kernel::pack` lays out for itself
     bool has_tables = false;        // likewise: how
     bool has_tiles = false;         // likewise

@@ -112,6 +112,7 @@ void make_block(Source& source, Problem& problem) {
     block.rows = shape.rows;
     block.cols = shape.cols;
     block.one_bit_digits = shape.bits;
+    block.compact = source.once_in(3);
     const size_t cells = size_t(shape.rows) * size_t(shape.cols);
     block.g = values<int32_t>(source, cells, source.once_in(4) ? 0 : -shape.largest_g, shape.largest_g);
     for (int32_t& g : block.g) g *= shape.factor;
