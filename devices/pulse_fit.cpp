@@ -68,10 +68,32 @@ PulseDirection direction_of(int8_t sign) { return sign > 0 ? PulseDirection::up 
 
 // ---------------------------------------------------------------------------------------------- the filter
 
+struct Prediction {
+    double mean = 0, variance = 0;
+};
+
+/// A normal number clipped to the window, 0 to 1: noise ends where the window does.
+Prediction clipped(double mean, double variance) {
+    constexpr double kFar = 7;  // deviations; beyond them nothing is cut
+    const double s = std::sqrt(variance);
+    if (mean - kFar * s > 0 && mean + kFar * s < 1) return {mean, variance};
+    if (s < kLeastNoise) return {inside(mean), 0};
+    const auto density = [](double z) { return std::exp(-z * z / 2) / std::sqrt(2 * M_PI); };
+    const auto below = [](double z) { return 0.5 * std::erfc(-z / std::sqrt(2.0)); };
+    const double a = -mean / s, b = (1 - mean) / s;
+    const double whole = below(b) - below(a), above = 1 - below(b);
+    const double first = mean * whole - s * (density(b) - density(a));
+    const double second = (mean * mean + variance) * whole - 2 * mean * s * (density(b) - density(a)) -
+                          variance * (b * density(b) - a * density(a));
+    const double clipped_mean = first + above;
+    return {clipped_mean, std::max(0.0, second + above - clipped_mean * clipped_mean)};
+}
+
 /// How the filter weighs each reading, kept while parameters are varied.
 struct Weights {
     std::vector<double> gain;       // (readings of all traces)
     std::vector<double> deviation;  // of the innovation, S
+    std::vector<double> variance;   // (pulses of all traces) of the state before it is clipped
 };
 
 struct FilterResult {
@@ -105,8 +127,11 @@ void filter_trace(const Model& model, const PulseTrace& trace, const SwitchingDe
             const double slope =
                 1 +
                 sign * (mean_step(o, device, high, direction) - mean_step(o, device, low, direction)) / (high - low);
-            u = inside(at + sign * step);
-            p = slope * slope * p + cycle_variance(o, branch, step, noise.cycle);
+            const double variance = slope * slope * p + cycle_variance(o, branch, step, noise.cycle);
+            result.weights.variance.push_back(variance);
+            const Prediction next = clipped(at + sign * step, variance);
+            u = next.mean;
+            p = next.variance;
         }
         const double variance = std::max(p + read, kLeastNoise * kLeastNoise);
         const double innovation = (trace.g[i] - device.g_low) / range - u;
@@ -138,13 +163,14 @@ FilterResult run_filter(const Problem& problem, const Model& model, const Noise&
 
 /// Standardised innovations of one trace with given weights.
 void append_innovations(const Model& model, const PulseTrace& trace, const SwitchingDevice& device,
-                        const Weights& weights, size_t& next, double* out) {
+                        const Weights& weights, size_t& next, size_t& pulse, double* out) {
     const double range = device.g_high - device.g_low;
     double u = (trace.g[0] - device.g_low) / range;
     for (size_t i = 1; i < trace.g.size(); ++i, ++next) {
         for (int64_t n = trace.pulse[i - 1]; n < trace.pulse[i]; ++n) {
             const double at = inside(u);
-            u = inside(at + trace.sign[i] * mean_step(model.switching, device, at, direction_of(trace.sign[i])));
+            const double step = mean_step(model.switching, device, at, direction_of(trace.sign[i]));
+            u = clipped(at + trace.sign[i] * step, weights.variance[pulse++]).mean;
         }
         const double innovation = (trace.g[i] - device.g_low) / range - u;
         out[next] = innovation * range / weights.deviation[next];
@@ -175,14 +201,11 @@ MatrixXd jacobian(const Residuals& residuals, const VectorXd& x, const VectorXd&
     return j;
 }
 
-/// Inverse without the directions that the data say nothing about.
-MatrixXd pseudo_inverse(const MatrixXd& normal) {
-    const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(normal);
-    const VectorXd& values = solver.eigenvalues();
-    const double floor = std::max(values.maxCoeff(), 1e-30) * 1e-14;
-    VectorXd inverse(values.size());
-    for (Eigen::Index i = 0; i < values.size(); ++i) inverse[i] = 1 / std::max(values[i], floor);
-    return solver.eigenvectors() * inverse.asDiagonal() * solver.eigenvectors().transpose();
+/// Inverse; directions that the data say nothing about get a large variance instead of none.
+MatrixXd covariance_of(const MatrixXd& normal) {
+    constexpr double kFloor = 1e-13;  // of the largest diagonal element
+    const MatrixXd identity = MatrixXd::Identity(normal.rows(), normal.cols());
+    return (normal + std::max(normal.diagonal().maxCoeff(), 1e-30) * kFloor * identity).ldlt().solve(identity);
 }
 
 /// Least squares within bounds; steps are cut at them.
@@ -217,7 +240,7 @@ LeastSquares minimise(const Residuals& residuals, VectorXd x, const VectorXd& lo
         if (!improved || gained < 1e-9 * cost) break;
     }
     const MatrixXd j = jacobian(residuals, x, r, low, high);
-    best.covariance = pseudo_inverse(j.transpose() * j);
+    best.covariance = covariance_of(j.transpose() * j);
     best.x = x;
     best.cost = cost;
     return best;
@@ -424,9 +447,9 @@ LeastSquares fit_parameters(const Problem& problem, Model& model, const Weights&
     const Residuals residuals = [&](const VectorXd& x) {
         const Model trial = model_with(problem, model, x);
         VectorXd out(static_cast<Eigen::Index>(weights.gain.size()));
-        size_t next = 0;
+        size_t next = 0, pulse = 0;
         for (size_t d = 0; d < problem.data.traces.size(); ++d)
-            append_innovations(trial, problem.data.traces[d], device_of(trial, problem.own[d]), weights, next,
+            append_innovations(trial, problem.data.traces[d], device_of(trial, problem.own[d]), weights, next, pulse,
                                out.data());
         return out;
     };
@@ -458,10 +481,10 @@ double best_between(const std::function<double(double)>& f, double low, double h
     return (low + high) / 2;
 }
 
-/// Both noises by maximum likelihood: their common size in closed form per ratio would need equal units, so each in
-/// turn, on a logarithmic scale around the last.
-void fit_noise(const Problem& problem, const Model& model, Noise& noise, double reach) {
-    for (int round = 0; round < 3; ++round, reach /= 2) {
+/// Both noises by maximum likelihood, each in turn on a logarithmic scale around the last.
+double climb_noise(const Problem& problem, const Model& model, Noise& noise, double reach, int rounds) {
+    double best = -kUnlikely;
+    for (int round = 0; round < rounds; ++round, reach /= 2) {
         for (double Noise::*part : {&Noise::cycle, &Noise::read}) {
             const double centre = std::log(std::max(noise.*part, kLeastNoise * 10));
             const auto likelihood = [&](double x) {
@@ -472,25 +495,50 @@ void fit_noise(const Problem& problem, const Model& model, Noise& noise, double 
             noise.*part = std::exp(best_between(likelihood, std::max(std::log(kLeastNoise), centre - reach),
                                                 std::min(std::log(100.0), centre + reach), 14));
         }
+        const double now = run_filter(problem, model, noise).log_likelihood;
+        if (now - best < 0.01) return std::max(now, best);
+        best = now;
     }
+    return best;
+}
+
+/// The likelihood may have two tops, one where cycles and one where readings explain more: climbs from both sides.
+void fit_noise(const Problem& problem, const Model& model, Noise& noise, double reach) {
+    constexpr int kRounds = 4;
+    Noise best = noise;
+    double top = climb_noise(problem, model, best, reach, kRounds);
+    for (const Noise& start :
+         {Noise{best.cycle * 0.7, std::max(best.read * 3, 1e-4)}, Noise{best.cycle * 0.05, best.read * 2}}) {
+        Noise trial = start;
+        const double reached = climb_noise(problem, model, trial, 1, kRounds);
+        if (reached > top) {
+            top = reached;
+            best = trial;
+        }
+    }
+    noise = best;
 }
 
 /// Own factors of each device with the common parameters held.
 void fit_devices(Problem& problem, const Model& model, const Weights& weights, std::vector<OwnFactors>& errors) {
-    size_t first = 0;
+    size_t first = 0, first_pulse = 0;
     errors.assign(problem.own.size(), {});
     for (size_t d = 0; d < problem.own.size(); ++d) {
         const PulseTrace& trace = problem.data.traces[d];
         const size_t count = trace.g.size() - 1;
-        const Weights own{{weights.gain.begin() + static_cast<std::ptrdiff_t>(first),
-                           weights.gain.begin() + static_cast<std::ptrdiff_t>(first + count)},
-                          {weights.deviation.begin() + static_cast<std::ptrdiff_t>(first),
-                           weights.deviation.begin() + static_cast<std::ptrdiff_t>(first + count)}};
+        const auto pulses = static_cast<size_t>(trace.pulse.back() - trace.pulse.front());
+        const auto part = [](const std::vector<double>& all, size_t begin, size_t size) {
+            const auto from = all.begin() + static_cast<std::ptrdiff_t>(begin);
+            return std::vector<double>(from, from + static_cast<std::ptrdiff_t>(size));
+        };
+        const Weights own{part(weights.gain, first, count), part(weights.deviation, first, count),
+                          part(weights.variance, first_pulse, pulses)};
         first += count;
+        first_pulse += pulses;
         const Residuals residuals = [&](const VectorXd& x) {
             VectorXd out(static_cast<Eigen::Index>(count));
-            size_t next = 0;
-            append_innovations(model, trace, device_of(model, {x[0], x[1]}), own, next, out.data());
+            size_t next = 0, pulse = 0;
+            append_innovations(model, trace, device_of(model, {x[0], x[1]}), own, next, pulse, out.data());
             return out;
         };
         const bool labels = model.switching.law == Law::exponential;
@@ -573,19 +621,61 @@ Converged converge(Problem& problem, const Model& start, Noise noise) {
     return state;
 }
 
-/// Starting points: laws with an exponent have more than one valley.
-std::vector<Model> starts(const Model& model) {
+/// step (1 - A exp(rate z)) through the measured steps of one direction by linear least squares at a given rate.
+struct ExponentialStart {
+    double step = 0.01, factor = 0, rate = 1;
+    double squares = kUnlikely;
+};
+
+ExponentialStart exponential_start(const PulseData& data, const Model& model, int8_t sign, double rate) {
+    const double range = model.g_max - model.g_min;
+    Eigen::Matrix2d normal = Eigen::Matrix2d::Zero();
+    Eigen::Vector2d right = Eigen::Vector2d::Zero();
+    double total = 0;
+    for (const PulseTrace& trace : data.traces) {
+        for (size_t i = 1; i < trace.g.size(); ++i) {
+            if (trace.sign[i] != sign) continue;
+            const double u = inside(((trace.g[i] + trace.g[i - 1]) / 2 - model.g_min) / range);
+            const double step =
+                sign * (trace.g[i] - trace.g[i - 1]) / range / static_cast<double>(trace.pulse[i] - trace.pulse[i - 1]);
+            const Eigen::Vector2d basis(1, std::exp(sign * rate * u));
+            normal += basis * basis.transpose();
+            right += basis * step;
+            total += step * step;
+        }
+    }
+    const Eigen::Vector2d x = normal.ldlt().solve(right);
+    ExponentialStart start;
+    if (!x.allFinite() || !(x[0] > 1e-6 && x[0] < 1)) return start;
+    start.step = x[0];
+    start.factor = -x[1] / x[0];
+    start.rate = rate;
+    start.squares = total - right.dot(x);
+    return start;
+}
+
+/// Starting points: the exponents of exp_step have more than one valley; growing and falling ones are tried apart.
+std::vector<Model> starts(const PulseData& data, const Model& model) {
     if (model.switching.law != Law::exp_step) return {model};
+    const auto best = [&](int8_t sign, std::initializer_list<double> rates) {
+        ExponentialStart found;
+        for (double rate : rates) {
+            const ExponentialStart one = exponential_start(data, model, sign, rate);
+            if (one.squares < found.squares) found = one;
+        }
+        return found;
+    };
     std::vector<Model> all;
-    for (double rate : {3.0, -3.0}) {
-        // step (1 - A exp(rate z)) through the straight line's values at both ends.
-        Model one = model;
-        SwitchingOptions& o = one.switching;
-        o.exp_rate_up = rate;
-        o.exp_rate_down = -rate;
-        o.exp_factor_up = o.exp_factor_down = rate > 0 ? 0.02 : -1;
-        if (rate < 0) o.step_up /= 2, o.step_down /= 2;
-        all.push_back(one);
+    for (bool up_grows : {true, false}) {
+        for (bool down_grows : {true, false}) {
+            const ExponentialStart up = up_grows ? best(1, {1, 2, 4, 8, 16}) : best(1, {-1, -2, -4, -8, -16});
+            const ExponentialStart down = down_grows ? best(-1, {1, 2, 4, 8, 16}) : best(-1, {-1, -2, -4, -8, -16});
+            Model one = model;
+            SwitchingOptions& o = one.switching;
+            if (data.has_up) o.step_up = up.step, o.exp_factor_up = up.factor, o.exp_rate_up = up.rate;
+            if (data.has_down) o.step_down = down.step, o.exp_factor_down = down.factor, o.exp_rate_down = down.rate;
+            all.push_back(one);
+        }
     }
     return all;
 }
@@ -733,7 +823,7 @@ PulseFit fit_with_noise(const PulseData& data, const PulseFitOptions& options, C
     Problem problem{data, law_slots(data, options, model), std::vector<OwnFactors>(data.traces.size())};
     const Noise noise{kind == CycleNoise::range ? 0.01 : 0.3, 0.01};
     std::optional<Converged> best;
-    for (const Model& start : starts(model)) {
+    for (const Model& start : starts(data, model)) {
         Converged one = converge(problem, start, noise);
         if (!best || one.filter.log_likelihood > best->filter.log_likelihood) best = std::move(one);
     }
