@@ -1,7 +1,7 @@
 """Writes pulses.csv: what a tester might have read from two cells, made from a stated law, not measured.
 
-Exponential law, 64 states, labels 2.4 up and 4.9 down (Chen, Peng, Yu, IEDM 2017), 3 to 40 uS. Every pulse adds noise of
-0.5 % of the window that later readings keep; every reading has noise of 20 nS of its own. Two cells that differ by 0.1 in
+Exponential law, 64 states, labels 2.4 up and 4.9 down (Chen, Peng, Yu, IEDM 2017), 3 to 40 uS. Every pulse's step
+varies by 20 % of itself, which later readings keep; every reading has noise of 20 nS of its own. Two cells that differ by 0.1 in
 their labels, two times 64 pulses up and 64 down.
 """
 
@@ -9,7 +9,7 @@ import numpy as np
 
 G_MIN, G_MAX, PULSES = 3e-6, 40e-6, 64
 LABELS = {"a": (2.3, 4.8), "b": (2.5, 5.0)}
-CYCLE_SIGMA, READ_SIGMA = 0.005, 20e-9
+CYCLE_SIGMA, READ_SIGMA = 0.2, 20e-9
 
 
 def label_of(k):
@@ -41,7 +41,7 @@ def main():
                 k = curvature_of(labels[run % 2])
                 top, gain = -1 / np.expm1(-k), -np.expm1(-k / PULSES)
                 for _ in range(PULSES):
-                    step = (top - (u if up else 1 - u)) * gain + CYCLE_SIGMA * rng.standard_normal()
+                    step = (top - (u if up else 1 - u)) * gain * (1 + CYCLE_SIGMA * rng.standard_normal())
                     u = min(max(u + step if up else u - step, 0.0), 1.0)
                     pulse += 1
                     file.write(f"{pulse},{read():.6e},{'up' if up else 'down'},{device}\n")
