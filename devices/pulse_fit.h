@@ -8,6 +8,8 @@
 // u' = u +- f(u) + cycle noise, reading = G(u) + read noise. Levenberg and Marquardt's method minimises the
 // standardised innovations over the law's parameters, the noises maximise the likelihood, in turns until both rest.
 // Standard errors are those of the normal equations at the end.
+// Where noise presses a state against an end of its window, its distribution there is matched in mean and variance
+// only, and the two noises can come out some 10 % off.
 
 #include <cstdint>
 #include <optional>
