@@ -63,4 +63,14 @@ double fixed_log(double x) {
     return exponent * kLn2High + (f - (correction - exponent * kLn2Low));
 }
 
+double fixed_expm1(double x) {
+    constexpr double kHalfLn2 = 0.34;  // where exp_tail holds
+    return std::abs(x) < kHalfLn2 ? x + exp_tail(x) : fixed_exp(x) - 1.0;
+}
+
+double fixed_pow(double x, double y) {
+    if (y == 0) return 1;
+    return x == 0 ? (y > 0 ? 0 : std::numeric_limits<double>::infinity()) : fixed_exp(y * fixed_log(x));
+}
+
 }  // namespace bitline

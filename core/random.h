@@ -41,6 +41,10 @@ enum class Purpose : uint32_t {
     telegraph = 11,
     wandering_flicker = 12,
     wandering_telegraph = 13,
+    switching_spread = 50,   // devices as fabricated
+    switching_cycle = 51,    // pulse to pulse
+    write_attempt = 52,      // error of each attempt of a statistical write-verify
+    write_verify_read = 53,  // reads between pulses or attempts
     test = 1000,
 };
 
@@ -74,5 +78,11 @@ class PhiloxEngine {
 /// reaches a conductance or a code.
 double fixed_exp(double x);
 double fixed_log(double x);
+
+/// exp(x) - 1 without cancellation at small x; error below 8 units in the last place.
+double fixed_expm1(double x);
+
+/// x^y for x >= 0 as exp(y log x): relative error near 2^-51 (1 + |y log x|). 0^y = 0 for y > 0, x^0 = 1.
+double fixed_pow(double x, double y);
 
 }  // namespace bitline

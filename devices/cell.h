@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "devices/state_law.h"
+#include "devices/switching.h"
+#include "devices/write_verify.h"
 
 namespace bitline {
 
@@ -180,6 +182,8 @@ struct CellOptions {
     ReadDisturbOptions read_disturb;
     SeriesOptions series;
     ValidRange valid;
+    SwitchingOptions switching;  // used where write_verify.method = pulses
+    WriteVerifyOptions write_verify;
 };
 
 /// When and how hot cells are read.

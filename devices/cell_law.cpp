@@ -244,6 +244,15 @@ struct RowWriter {
         }
     }
 
+    /// In a closed loop, in siemens.
+    void write_and_verify(WriteReport& report) {
+        const double siemens = law.grid.siemens;
+        for (size_t i = 0; i < size(); ++i) g()[i] *= siemens;
+        write_verify_row(law.cell.write_verify, law.cell.switching, law.cell.g_min, law.cell.g_max,
+                         streams.write_verify, array, row, buffers.g, buffers.g, report);
+        for (size_t i = 0; i < size(); ++i) g()[i] /= siemens;
+    }
+
     void write() {
         if (law.write_deviation.empty() && law.lognormal_sigma == 0) return;
         if (law.cell.programming_error.model == ProgrammingErrorOptions::Model::uniform) return add_uniform_error();
@@ -435,14 +444,15 @@ ProgrammingReport& ProgrammingReport::operator+=(const ProgrammingReport& other)
     stuck_low += other.stuck_low;
     stuck_high += other.stuck_high;
     clipped += other.clipped;
+    write_verify += other.write_verify;
     return *this;
 }
 
 CellStreams cell_streams(uint64_t seed, uint32_t trial) {
     const auto key = [&](Purpose purpose) { return stream_key(seed, trial, purpose); };
-    return {key(Purpose::programming_error), key(Purpose::stuck_at), key(Purpose::device_to_device),
-            key(Purpose::relaxation),        key(Purpose::drift),    key(Purpose::retention),
-            key(Purpose::flicker),           key(Purpose::telegraph)};
+    return {key(Purpose::programming_error), key(Purpose::stuck_at),  key(Purpose::device_to_device),
+            key(Purpose::relaxation),        key(Purpose::drift),     key(Purpose::retention),
+            key(Purpose::flicker),           key(Purpose::telegraph), write_verify_streams(seed, trial)};
 }
 
 bool CellLaw::has_variance() const {
@@ -491,7 +501,10 @@ void write_row(const CellLaw& law, const CellStreams& streams, uint32_t array, u
     report.cells += static_cast<int64_t>(levels.size());
     writer.flip();
     writer.place();
-    writer.write();
+    if (law.cell.write_verify.method == WriteVerifyOptions::Method::none)
+        writer.write();
+    else
+        writer.write_and_verify(report.write_verify);
     writer.vary_devices();
     writer.clip(&report.clipped);
     writer.relax();

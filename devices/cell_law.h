@@ -17,6 +17,7 @@ struct ProgrammingReport {
     int64_t cells = 0;
     int64_t stuck_low = 0, stuck_high = 0;
     int64_t clipped = 0;  // cells whose programming error ran into the physical limits
+    WriteReport write_verify;
     ProgrammingReport& operator+=(const ProgrammingReport& other);
     bool operator==(const ProgrammingReport&) const = default;
 };
@@ -25,6 +26,7 @@ struct ProgrammingReport {
 /// 0) of each stream.
 struct CellStreams {
     StreamKey programming_error, stuck_at, device_to_device, relaxation, drift, retention, flicker, telegraph;
+    WriteVerifyStreams write_verify;
 };
 CellStreams cell_streams(uint64_t seed, uint32_t trial);
 

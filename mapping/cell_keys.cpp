@@ -1,5 +1,7 @@
 #include "mapping/cell_keys.h"
 
+#include "mapping/switching_keys.h"
+
 namespace bitline {
 
 namespace {
@@ -327,7 +329,9 @@ OptionFields<A> reading_keys() {
 
 OptionFields<Architecture> cell_keys() {
     OptionFields<A> keys;
-    for (const auto& some : {level_keys(), writing_keys(), ageing_keys(), reading_keys()}) append(keys, some);
+    for (const auto& some :
+         {level_keys(), writing_keys(), switching_keys(), write_verify_keys(), ageing_keys(), reading_keys()})
+        append(keys, some);
     return keys;
 }
 

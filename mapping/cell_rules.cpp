@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "mapping/cell_keys.h"
+#include "mapping/switching_keys.h"
 
 namespace bitline {
 
@@ -121,7 +122,8 @@ OptionViolation find_cell_violation(const CellOptions& cell) {
           limits("cell.valid.time", cell.valid.time), limits("cell.valid.temperature", cell.valid.temperature),
           law("cell.programming_error.deviation", cell.programming_error.deviation),
           law("cell.drift.exponent", cell.drift.exponent), law("cell.drift.deviation", cell.drift.deviation),
-          law("cell.read_noise.flicker.amplitude", cell.read_noise.flicker.amplitude)}) {
+          law("cell.read_noise.flicker.amplitude", cell.read_noise.flicker.amplitude),
+          find_switching_key_violation(cell)}) {
         if (!violation.text.empty()) return violation;
     }
     return {};

@@ -70,15 +70,30 @@ Table layer_table(const SimulationResult& result) {
     return table;
 }
 
+/// What programming in a closed loop took; empty where there was none.
+std::string write_verify_text(const WriteReport& w) {
+    if (w.cells == 0) return {};
+    const auto cells = static_cast<double>(w.cells);
+    const bool attempts = w.attempts > 0;
+    const double writes = static_cast<double>(attempts ? w.attempts : w.pulses()) / cells;
+    std::string text =
+        fmt::format("write-verify  {:.2f} {} per cell, at most {}; missed {:.3f} %, outside {:.3f} %", writes,
+                    attempts ? "attempts" : "pulses", count_text(w.most), 100 * static_cast<double>(w.misses) / cells,
+                    100 * static_cast<double>(w.outside) / cells);
+    if (w.energy > 0) text += fmt::format("; {:.3g} J per cell", w.energy / cells);
+    return text + "\n";
+}
+
 std::string cells_text(const SimulationResult& result) {
     if (result.trials.empty()) return {};
     ProgrammingReport sum;
     for (const TrialResult& trial : result.trials) sum += trial.programming;
     const double cells = std::max<double>(1, static_cast<double>(sum.cells));
-    return fmt::format(
+    const std::string text = fmt::format(
         "cells         {} per chip; stuck {:.2f} % low, {:.2f} % high; clipped at 0 or the ceiling {:.2f} %\n",
         count_text(result.trials[0].programming.cells), 100 * static_cast<double>(sum.stuck_low) / cells,
         100 * static_cast<double>(sum.stuck_high) / cells, 100 * static_cast<double>(sum.clipped) / cells);
+    return text + write_verify_text(sum.write_verify);
 }
 
 std::string conditions_text(const SimulationRun& run, const SimulationResult& result) {
@@ -98,10 +113,17 @@ std::string conditions_text(const SimulationRun& run, const SimulationResult& re
 }
 
 Json programming_json(const ProgrammingReport& report) {
-    return {{"cells", report.cells},
-            {"stuck_low", report.stuck_low},
-            {"stuck_high", report.stuck_high},
-            {"clipped", report.clipped}};
+    Json json{{"cells", report.cells},
+              {"stuck_low", report.stuck_low},
+              {"stuck_high", report.stuck_high},
+              {"clipped", report.clipped}};
+    const WriteReport& w = report.write_verify;
+    if (w.cells > 0) {
+        json["write_verify"] = {{"pulses_up", w.pulses_up}, {"pulses_down", w.pulses_down}, {"attempts", w.attempts},
+                                {"reads", w.reads},         {"misses", w.misses},           {"outside", w.outside},
+                                {"most", w.most},           {"energy_joule", w.energy}};
+    }
+    return json;
 }
 
 Json adc_json(const AdcRange& adc) {
