@@ -41,6 +41,13 @@ enum class Purpose : uint32_t {
     telegraph = 11,
     wandering_flicker = 12,
     wandering_telegraph = 13,
+    adc_capacitor = 20,
+    adc_ramp_step = 21,
+    adc_resistor = 22,
+    adc_comparator = 23,
+    adc_inl = 24,
+    adc_dnl = 25,
+    adc_missing_code = 26,
     test = 1000,
 };
 

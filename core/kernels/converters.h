@@ -10,13 +10,14 @@ namespace bitline::kernels {
 /// far apart as their bits, so t is a number of steps by a difference of integers:
 ///   u = bits(bound(t + anchor, lowest, highest)) - bits(lowest),  bin = u >> shift,  rest = u mod 2^shift,
 ///   thresholds crossed = sum over layers of (table[layer][bin] + rest) >> shift.
-/// The first layer's entry holds the number of thresholds in lower bins in its bits from `shift` on; the bits below make
-/// the sum carry where the rest has reached a threshold of the bin. Each further layer has one threshold more per bin.
+/// The first layer's entry holds the number of thresholds in lower bins in its bits from `shift` on; the bits below
+/// make the sum carry where the rest has reached a threshold of the bin. Each further layer has one threshold more per
+/// bin.
 struct Bins {
     const int32_t* table = nullptr;        // (converters x layers x count)
     const int32_t* layers_used = nullptr;  // (converters)
     const int32_t* distinct = nullptr;     // (converters), crossed where t lies above all
-    const int32_t* value_of = nullptr;     // (converters x (hi - lo + 3)), by thresholds crossed; null: lo - 1 + crossed
+    const int32_t* value_of = nullptr;  // (converters x (hi - lo + 3)), by thresholds crossed; null: lo - 1 + crossed
     int32_t count = 0, layers = 0, shift = 0;
     float lowest = 0, highest = 0;
 };

@@ -298,8 +298,8 @@ struct Codes {
 /// What the whole numbers `rounded` become between lo and hi; counts those that are clipped.
 inline Bytes clip_and_count(Bytes rounded, Bytes lo, Bytes hi, const int16_t* valid, Bytes& clipped) {
     const Bytes bounded = bound16(rounded, lo, hi);
-    clipped = valid ? count_unequal16(clipped, rounded, bounded, load(valid))
-                    : count_unequal16(clipped, rounded, bounded);
+    clipped =
+        valid ? count_unequal16(clipped, rounded, bounded, load(valid)) : count_unequal16(clipped, rounded, bounded);
     return bounded;
 }
 
@@ -328,10 +328,9 @@ Codes convert_narrow(const ColumnVectors& column, const Integers& sum, const Int
             continue;
         }
         const Floats t[2] = {subtract(first, column.anchor), subtract(second, column.anchor)};
-        codes.half[half] = kDecision == Decision::sign
-                               ? saturate16(sign_of(t[0]), sign_of(t[1]))
-                               : clip_and_count(saturate16(to_nearest(t[0]), to_nearest(t[1])), column.lo, column.hi,
-                                                of_half, clipped);
+        codes.half[half] = kDecision == Decision::sign ? saturate16(sign_of(t[0]), sign_of(t[1]))
+                                                       : clip_and_count(saturate16(to_nearest(t[0]), to_nearest(t[1])),
+                                                                        column.lo, column.hi, of_half, clipped);
     }
     return codes;
 }
@@ -424,7 +423,7 @@ int64_t convert_batch(const Conversion& all, const Column& column, const ColumnV
                                          totals + size_t(all.pass.tile[tile].slot) * kLanes);
         } else {
             codes[i] = convert_narrow<kNoisy, kDecision>(vectors, sum, variance, z,
-                                                       all.pass.tile[tile].full ? nullptr : valid, clipped);
+                                                         all.pass.tile[tile].full ? nullptr : valid, clipped);
         }
     }
     if (!all.converters.wide) add_batch(all.pass, column, vectors, first, count, codes, totals);

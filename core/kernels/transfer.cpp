@@ -100,12 +100,16 @@ double fine_step(const Converter& converter) {
     return std::ldexp(1.0, std::ilogb(anchor(converter)) - kFloatBits);
 }
 
+int32_t largest_threshold(const Converter& converter) {
+    double largest = 0;
+    for (const double threshold : converter.transfer.threshold) largest = std::max(largest, std::abs(threshold));
+    return int32_t(std::floor(largest));
+}
+
 void lay_out(Converter& converter) {
     Transfer& transfer = converter.transfer;
     if (!converter.has_transfer()) return;
-    const auto by_size = [](double a, double b) { return std::abs(a) < std::abs(b); };
-    transfer.largest = int32_t(
-        std::floor(std::abs(*std::max_element(transfer.threshold.begin(), transfer.threshold.end(), by_size))));
+    transfer.largest = largest_threshold(converter);
     assert((converter.wide || transfer.largest <= kLargestNarrowCode) && "a threshold beyond the narrow t");
     if (converter.wide) return;  // searched
     const double step = fine_step(converter);

@@ -100,7 +100,8 @@ void set_thresholds(kernels::Converter& converter) {
     constexpr uint32_t kColumnsPerConverter = 8;
     const auto codes = size_t(converter.hi - converter.lo) + 1;
     const auto cols = uint32_t(converter.inv_step.size());
-    for (uint32_t col = 0; col < cols; ++col) converter.transfer.converter.push_back(int32_t(col / kColumnsPerConverter));
+    for (uint32_t col = 0; col < cols; ++col)
+        converter.transfer.converter.push_back(int32_t(col / kColumnsPerConverter));
     for (uint32_t i = 0; i < (cols + kColumnsPerConverter - 1) / kColumnsPerConverter; ++i) {
         std::vector<double> row;
         for (uint32_t code = 0; code <= codes; ++code) {
@@ -289,7 +290,7 @@ struct Options {
     int rounds = 25, threads = 2;
 };
 
-const std::vector<std::string> kWorkloads = {"W1", "W1-ideal", "W1-noise", "W1-noise-state", "W1-thresholds",
+const std::vector<std::string> kWorkloads = {"W1",        "W1-ideal", "W1-noise", "W1-noise-state", "W1-thresholds",
                                              "W1-two-adc"};
 
 std::vector<const kernels::Kernel*> chosen_kernels(const Options& options) {

@@ -210,8 +210,8 @@ void make_weights(Source& source, Problem& problem) {
         readout.column_weight.push_back(source.once_in(10) ? 0 : source.once_in(2) ? power : -power);
     }
     // The totals must fit in 64 bits.
-    const double largest = std::exp2(shape.at_thresholds ? 21 : shape.adc_bits) * double(sum_of_sizes(problem.cycle_weight)) *
-                           double(sum_of_sizes(readout.column_weight));
+    const double largest = std::exp2(shape.at_thresholds ? 21 : shape.adc_bits) *
+                           double(sum_of_sizes(problem.cycle_weight)) * double(sum_of_sizes(readout.column_weight));
     if (largest > 0x1p62) readout.column_weight.assign(size_t(shape.cols), -1);
 }
 
@@ -276,7 +276,8 @@ Result compute(const Kernel& kernel, Problem& problem, int split) {
          << " cycles, " << (shape.bits ? "bits" : "digits") << ' ' << shape.smallest_digit << " .. "
          << shape.largest_digit << ", |g| <= " << shape.largest_g << " * " << shape.factor << ", " << shape.adc_bits
          << "-bit " << (shape.one_bit ? "sense amplifier" : "converter") << (shape.wide ? ", wide" : ", narrow")
-         << (shape.at_thresholds ? ", at thresholds" : "") << (shape.cell_noise ? ", noise of cells" : "") << (shape.converter_noise ? ", noise of converters" : "");
+         << (shape.at_thresholds ? ", at thresholds" : "") << (shape.cell_noise ? ", noise of cells" : "")
+         << (shape.converter_noise ? ", noise of converters" : "");
     throw std::runtime_error(text.str());
 }
 
