@@ -4,17 +4,15 @@
 // makes of them. In codes (LSB); code k of N = 2^bits begins at k - 1/2 + error(k), 1 <= k < N, counted from the lowest
 // code.
 //
-// sar    Binary-weighted capacitors of 2^j units and a closing unit, a unit's capacitance being 1 + sigma z and that of
-// n
-//        units n + sqrt(n) sigma z. V(k) = N * (capacitors of the bits of k) / (all capacitors). The search from the
-//        top bit sets a bit where the input is at least V of the bits so far and this one, so code k or a higher one
-//        results where the input is at least the least V(m), m >= k: codes whose V exceeds that of a higher one are
-//        missing. Variance of V(k): sigma^2 k (N - k) / N to first order, at most sigma^2 N / 4 in the middle; of the
-//        step in the middle: sigma^2 (N - 1). (D. Zhang, A. Bhide, A. Alvandpour, JSSC 47(7), 2012, section III, for
-//        the step; M. Pelgrom, "Analog-to-Digital Conversion", chapter on matching, for the ends held.)
+// sar    Binary-weighted capacitors of 2^j units and a closing unit; n units have the capacitance n + sqrt(n) sigma z.
+//        V(k) = N * (capacitors of the bits of k) / (all capacitors). The search from the top bit sets a bit where the
+//        input is at least V of the bits so far and this one, so code k or a higher one results where the input is at
+//        least the least V(m), m >= k: codes whose V exceeds that of a higher one are missing. Variance of V(k):
+//        sigma^2 k (N - k) / N to first order, at most sigma^2 N / 4 in the middle; of the step to the middle:
+//        sigma^2 (N - 1). (D. Zhang, A. Bhide, A. Alvandpour, IEEE JSSC 47(7), 2012, for the step; M. Pelgrom,
+//        "Analog-to-Digital Conversion", chapter on matching, for the ends held.)
 // ramp   One step after another, each 1 + sigma z; a converter counts until the ramp first exceeds its input. Variance
-// of
-//        threshold k: sigma^2 k (random walk).
+//        of threshold k: sigma^2 k, a random walk.
 // flash  A ladder of N resistors, each 1 + sigma z, between two references: variance sigma^2 k (N - k) / N to first
 //        order (Pelgrom, as above). A comparator's own offset at each tap; the code is the number of comparators that
 //        are crossed, in whatever order they lie.
