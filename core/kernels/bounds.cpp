@@ -23,7 +23,7 @@ Converters view_of(const Converter& converter) {
     view.value = transfer.value.empty() ? nullptr : transfer.value.data();
     if (converter.wide) return view;
     view.bins.table = transfer.table.data();
-    view.bins.layers_used = transfer.layers_used.data();
+    view.bins.of_bin = transfer.of_bin.data();
     view.bins.distinct = transfer.distinct.data();
     view.bins.value_of = transfer.value_of.empty() ? nullptr : transfer.value_of.data();
     view.bins.count = transfer.bins;

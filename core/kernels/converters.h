@@ -8,15 +8,15 @@ namespace bitline::kernels {
 
 /// Thresholds of converters in float32, found by the bin that t falls into. Within a binade numbers of float32 stand as
 /// far apart as their bits, so t is a number of steps by a difference of integers:
-///   u = bits(bound(t + anchor, lowest, highest)) - bits(lowest),  bin = u >> shift,  rest = u mod 2^shift,
-///   thresholds crossed = sum over layers of (table[layer][bin] + rest) >> shift.
-/// The first layer's entry holds the number of thresholds in lower bins in its bits from `shift` on; the bits below
-/// make the sum carry where the rest has reached a threshold of the bin. Each further layer has one threshold more per
-/// bin.
+///   u = bits(bound(t + anchor, lowest, highest)) - bits(lowest),  bin = u >> shift,  rest = u mod 2^shift.
+/// An entry holds two thresholds of its bin, as what makes the rest carry into bit `shift` once it has reached them:
+///   thresholds crossed = sum over layers of ((entry >> shift) + rest >> shift) + ((entry mod 2^shift) + rest >>
+///   shift),
+/// and above them, in the first layer, the number of thresholds in lower bins. Further layers hold further pairs.
 struct Bins {
-    const int32_t* table = nullptr;        // (converters x layers x count)
-    const int32_t* layers_used = nullptr;  // (converters)
-    const int32_t* distinct = nullptr;     // (converters), crossed where t lies above all
+    const int32_t* table = nullptr;     // (converters x layers x count)
+    const int32_t* of_bin = nullptr;    // (converters), thresholds of a bin, at most
+    const int32_t* distinct = nullptr;  // (converters), crossed where t lies above all
     const int32_t* value_of = nullptr;  // (converters x (hi - lo + 3)), by thresholds crossed; null: lo - 1 + crossed
     int32_t count = 0, layers = 0, shift = 0;
     float lowest = 0, highest = 0;

@@ -209,7 +209,10 @@ int decide_eight(const Converters& converters, int col, Floats anchored, int32_t
     Bytes at = add32(shift_right32(u, bins.shift), multiply32(number, all32(bins.layers * bins.count)));
     Bytes crossed = zero();
     for (int layer = 0; layer < bins.layers; ++layer, at = add32(at, all32(bins.count))) {
-        crossed = add32(crossed, shift_right32(add32(gather(bins.table, at), rest), bins.shift));
+        const Bytes entry = gather(bins.table, at);
+        const auto carried = [&](Bytes from) { return shift_right32(add32(from, rest), bins.shift); };
+        crossed = add32(crossed, carried(shift_right32(entry, bins.shift)));
+        crossed = add32(crossed, carried(and_bits(entry, all32((1 << bins.shift) - 1))));
     }
     const Bytes last = sub32(gather(bins.distinct, number), all32(1));
     const Bytes bounded = _mm256_min_epi32(_mm256_max_epi32(crossed, all32(1)), last);

@@ -37,15 +37,15 @@ struct Transfer {
     std::vector<int32_t> value;      // (hi - lo + 1); empty: the codes themselves
 
     // What `lay_out` makes of them, see core/kernels/transfer.cpp.
-    int32_t largest = 0;               // see largest_threshold
-    int64_t origin = 0;                // of the bins, in steps of the narrow t
-    int32_t top = 0;                   // of the last threshold, from the origin
-    int32_t shift = 0, bins = 0;       // a bin holds 2^shift steps
-    int32_t layers = 0;                // thresholds of a bin, at most
-    std::vector<int32_t> table;        // (converters x layers x bins)
-    std::vector<int32_t> layers_used;  // (converters)
-    std::vector<int32_t> distinct;     // (converters), thresholds that differ
-    std::vector<int32_t> value_of;     // (converters x (hi - lo + 3)), by thresholds crossed; empty: lo - 1 + number
+    int32_t largest = 0;            // see largest_threshold
+    int64_t origin = 0;             // of the bins, in steps of the narrow t
+    int32_t top = 0;                // of the last threshold, from the origin
+    int32_t shift = 0, bins = 0;    // a bin holds 2^shift steps
+    int32_t layers = 0;             // pairs of thresholds of a bin, at most
+    std::vector<int32_t> table;     // (converters x layers x bins)
+    std::vector<int32_t> of_bin;    // (converters), thresholds of a bin, at most
+    std::vector<int32_t> distinct;  // (converters), thresholds that differ
+    std::vector<int32_t> value_of;  // (converters x (hi - lo + 3)), by thresholds crossed; empty: lo - 1 + number
 };
 
 /// One converter per column: code = clip(round_half_even(t), lo, hi), t = fma(S, inv_step, offset + anchor) - anchor;

@@ -183,7 +183,7 @@ enum class Decision { rounding, sign, thresholds };
 struct ColumnBins {
     const int32_t* table = nullptr;
     const int32_t* value_of = nullptr;
-    int32_t layers = 0, count = 0, shift = 0;
+    int32_t of_bin = 0, count = 0, shift = 0;
     Floats lowest, highest;
     Bytes origin, rest, below, lo, hi;  // `below`: the code of no threshold crossed. lo, hi: bounds of what is crossed
 
@@ -193,7 +193,7 @@ struct ColumnBins {
         const size_t number = size_t(converters.converter[col]);
         table = bins.table + number * size_t(bins.layers) * size_t(bins.count);
         if (bins.value_of) value_of = bins.value_of + number * (size_t(converters.hi - converters.lo) + 3);
-        layers = bins.layers_used[number];
+        of_bin = bins.of_bin[number];
         count = bins.count;
         shift = bins.shift;
         lowest = all(bins.lowest);
@@ -241,10 +241,14 @@ Floats anchored(const ColumnVectors& column, Bytes sum, Bytes variance, Bytes z)
 inline Bytes thresholds_crossed(const ColumnBins& bins, Floats anchored_t) {
     const Bytes u = sub32(as_bits(bound(anchored_t, bins.lowest, bins.highest)), bins.origin);
     const Bytes bin = shift_right32(u, bins.shift), rest = and_bits(u, bins.rest);
-    Bytes crossed = shift_right32(add32(gather(bins.table, bin), rest), bins.shift);
-    for (int layer = 1; layer < bins.layers; ++layer) {
-        const Bytes entry = gather(bins.table + size_t(layer) * size_t(bins.count), bin);
-        crossed = add32(crossed, shift_right32(add32(entry, rest), bins.shift));
+    Bytes entry = gather(bins.table, bin);
+    const auto carried = [&](Bytes from) { return shift_right32(add32(from, rest), bins.shift); };
+    Bytes crossed = carried(shift_right32(entry, bins.shift));
+    for (int pair = 1; pair < bins.of_bin; pair += 2) {
+        crossed = add32(crossed, carried(and_bits(entry, bins.rest)));
+        if (pair + 1 == bins.of_bin) break;
+        entry = gather(bins.table + size_t(pair + 1) / 2 * size_t(bins.count), bin);
+        crossed = add32(crossed, carried(shift_right32(entry, bins.shift)));
     }
     return crossed;
 }

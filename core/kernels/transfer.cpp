@@ -1,6 +1,7 @@
 // Thresholds of converters as vector parts look them up: see Bins in converters.h.
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -14,8 +15,9 @@ namespace {
 
 constexpr int kMostBins = 8192;  // a table of 32 KiB
 
-/// What one step of the bins is, and what is done for a conversion of a column, in about the time of one gather.
-constexpr double kTimeOfLayer = 1, kTimeOfBin = 1.0 / 4096;
+/// Time of one conversion, in gathers: a pair of thresholds costs one, the second of a pair little, and bins push
+/// others out of the cache.
+constexpr double kTimeOfPair = 1, kTimeOfSecond = 0.15, kTimeOfBin = 1.0 / 8192;
 
 /// Thresholds of one converter in steps of the narrow t, without repetitions.
 struct Fine {
@@ -43,7 +45,7 @@ std::vector<Fine> find_fine(const Converter& converter, double step) {
 }
 
 /// Most thresholds of a converter in one bin.
-int32_t layers_of(const Fine& fine, int shift) {
+int32_t most_of_bin(const Fine& fine, int shift) {
     int32_t most = 1, in_bin = 0, bin = -1;
     for (const int32_t at : fine.at) {
         in_bin = at >> shift == bin ? in_bin + 1 : 1;
@@ -53,18 +55,19 @@ int32_t layers_of(const Fine& fine, int shift) {
     return most;
 }
 
-/// Narrow bins hold one threshold each, wide ones leave the cache to others.
+double time_of(int32_t thresholds) { return (thresholds + 1) / 2 * kTimeOfPair + thresholds / 2 * kTimeOfSecond; }
+
+/// Narrow bins hold few thresholds each, wide ones leave the cache to others.
 int choose_shift(const std::vector<Fine>& all, int32_t top) {
-    const size_t thresholds = all[0].crossed.back();
-    int best = 0;
+    // An entry of 31 bits: two thresholds and a number of them.
+    const int widest = (31 - int(std::bit_width(uint32_t(all[0].crossed.back())))) / 2;
+    int best = widest;
     double least = std::numeric_limits<double>::infinity();
-    for (int shift = 0; shift < 24; ++shift) {
+    for (int shift = widest; shift >= 0; --shift) {
         const int bins = (top >> shift) + 1;
-        if (bins > kMostBins && size_t(bins) > 2 * thresholds) continue;
-        if (size_t(bins) < thresholds / 2 && least < std::numeric_limits<double>::infinity()) break;
-        double layers = 0;
-        for (const Fine& fine : all) layers += layers_of(fine, shift);
-        const double time = kTimeOfLayer * layers / double(all.size()) + kTimeOfBin * bins;
+        if (shift < widest && bins > kMostBins) break;
+        double time = kTimeOfBin * bins;
+        for (const Fine& fine : all) time += time_of(most_of_bin(fine, shift)) / double(all.size());
         if (time < least) least = time, best = shift;
     }
     return best;
@@ -74,10 +77,17 @@ void write_layers(const Fine& fine, int shift, int32_t bins, std::span<int32_t> 
     const int32_t whole = int32_t{1} << shift;
     size_t next = 0;  // threshold
     for (int32_t bin = 0; bin < bins; ++bin) {
-        table[size_t(bin)] = int32_t(next) << shift;
-        for (size_t layer = 0; next < fine.at.size() && fine.at[next] >> shift == bin; ++layer, ++next) {
-            table[layer * size_t(bins) + size_t(bin)] += whole - (fine.at[next] & (whole - 1));
+        int32_t below = int32_t(next);
+        for (size_t i = 0; next < fine.at.size() && fine.at[next] >> shift == bin; ++i, ++next) {
+            const int32_t rest = fine.at[next] & (whole - 1);
+            int32_t& entry = table[i / 2 * size_t(bins) + size_t(bin)];
+            if (rest == 0) {  // crossed in the whole bin
+                ++below;
+            } else {
+                entry += (whole - rest) << (i % 2 == 0 ? shift : 0);
+            }
         }
+        table[size_t(bin)] += below << 2 * shift;
     }
 }
 
@@ -120,14 +130,14 @@ void lay_out(Converter& converter) {
     transfer.shift = choose_shift(all, transfer.top);
     transfer.bins = (transfer.top >> transfer.shift) + 1;
     transfer.layers = 0;
-    transfer.layers_used.clear();
+    transfer.of_bin.clear();
     transfer.distinct.clear();
     transfer.value_of.clear();
     const auto thresholds = size_t(converter.hi - converter.lo) + 2;
     bool maps = !transfer.value.empty();
     for (const Fine& fine : all) {
-        transfer.layers_used.push_back(layers_of(fine, transfer.shift));
-        transfer.layers = std::max(transfer.layers, transfer.layers_used.back());
+        transfer.of_bin.push_back(most_of_bin(fine, transfer.shift));
+        transfer.layers = std::max(transfer.layers, (transfer.of_bin.back() + 1) / 2);
         transfer.distinct.push_back(int32_t(fine.at.size()));
         maps = maps || fine.at.size() < thresholds;
     }
