@@ -196,6 +196,7 @@ struct RowBuffers {
     std::vector<uint16_t> levels;
     std::vector<double> g;
     std::vector<float> xi;
+    std::vector<double> exponent;
 };
 
 /// One row's way from levels to conductances.
@@ -289,15 +290,38 @@ struct RowWriter {
 
     void drift() {
         if (!law.drifts()) return;
-        constexpr double kLargest = 700;  // of an exponent
         const float* xi = gaussians(streams.drift);
-        const bool power = law.cell.drift.model == DriftOptions::Model::power, folded = law.cell.drift.folded;
-        const double *mean = law.drift_exponent.data(), *deviation = law.drift_deviation.data();
+        std::vector<double>& nu = buffers.exponent;
+        nu.resize(size());
         for (size_t i = 0; i < size(); ++i) {
-            const double drawn = mean[levels[i]] + deviation[levels[i]] * static_cast<double>(xi[i]);
-            const double nu = folded ? std::abs(drawn) : drawn;
-            buffers.g[i] *= power ? fixed_exp_within(std::clamp(-nu * law.drift_log, -kLargest, kLargest))
-                                  : std::max(0.0, 1 - nu * law.drift_log);
+            const size_t level = levels[i];
+            nu[i] = law.drift_exponent[level] + law.drift_deviation[level] * static_cast<double>(xi[i]);
+        }
+        if (law.cell.drift.folded)
+            for (size_t i = 0; i < size(); ++i) nu[i] = std::abs(nu[i]);
+        if (law.cell.drift.model == DriftOptions::Model::power)
+            fall_by_power(nu.data());
+        else
+            fall_by_decade(nu.data());
+    }
+
+    /// Written so that it vectorises.
+    void fall_by_power(const double* nu) {
+        constexpr double kLargest = 700;  // of an exponent
+        double* values = g();
+        const double length = law.drift_log;
+        for (size_t i = 0; i < size(); ++i) {
+            const double exponent = -nu[i] * length;
+            const double above = exponent > -kLargest ? exponent : -kLargest;
+            values[i] *= fixed_exp_within(above < kLargest ? above : kLargest);
+        }
+    }
+
+    void fall_by_decade(const double* nu) {
+        double* values = g();
+        for (size_t i = 0; i < size(); ++i) {
+            const double share = 1 - nu[i] * law.drift_log;
+            values[i] *= share > 0 ? share : 0;
         }
     }
 
@@ -428,10 +452,10 @@ bool CellLaw::has_variance() const {
            (has_traps() && noise.telegraph.persists == Persistence::conversion);
 }
 
+bool CellLaw::traps_wander() const { return has_traps() && outlasts_conversion(cell.read_noise.telegraph.persists); }
+
 bool CellLaw::wanders() const {
-    const ReadNoiseOptions& noise = cell.read_noise;
-    return (!flicker.empty() && outlasts_conversion(noise.flicker.persists)) ||
-           (has_traps() && outlasts_conversion(noise.telegraph.persists));
+    return (!flicker.empty() && outlasts_conversion(cell.read_noise.flicker.persists)) || traps_wander();
 }
 
 CellLaw make_cell_law(const CellOptions& cell, const Grid& grid, const Conditions& conditions) {

@@ -62,6 +62,7 @@ struct CellLaw {
     /// Noise that a conversion draws, and noise that outlasts it without lasting as long as the chip.
     bool has_variance() const;
     bool wanders() const;
+    bool traps_wander() const;
 };
 
 /// Throws ConfigError where the model says nothing about the conditions, or a law gives a negative deviation.

@@ -26,6 +26,7 @@ struct LayerWriter {
     const Writer& writer;
     const MappedLayer& layer;
     std::optional<CellLaw> law;
+    bool compact = false;  // see kernels::Block
 };
 
 LayerWriter make_layer_writer(const Writer& writer, const MappedLayer& layer) {
@@ -35,6 +36,7 @@ LayerWriter make_layer_writer(const Writer& writer, const MappedLayer& layer) {
 
 /// The cells of one array, row by row. With bit-line pairs the two cells of column c stand at 2c and 2c + 1.
 struct Cells {
+    std::vector<uint16_t> positive, negative;  // levels, see target_levels
     size_t columns = 0, per_column = 1;
     std::vector<int32_t> g;                     // (drive rows x columns x per_column)
     std::vector<float> variance, wander, trap;  // likewise, or empty
@@ -48,20 +50,17 @@ std::span<float> row_of(std::vector<float>& values, size_t begin, size_t width) 
     return values.empty() ? std::span<float>() : std::span(values).subspan(begin, width);
 }
 
-Cells write_cells(const LayerWriter& writer, const ArrayPlan& plan, ProgrammingReport& report) {
-    std::vector<uint16_t> positive, negative;
-    target_levels(writer.layer, plan, positive, negative);
-    Cells cells;
+void write_cells(const LayerWriter& writer, const ArrayPlan& plan, ProgrammingReport& report, Cells& cells) {
+    const std::vector<uint16_t>&positive = cells.positive, &negative = cells.negative;
+    target_levels(writer.layer, plan, cells.positive, cells.negative);
     cells.columns = plan.columns.size();
     cells.per_column = static_cast<size_t>(plan.cells_per_column);
     const size_t width = cells.width();
     const size_t rows = positive.size() / cells.columns;
     cells.g.resize(rows * width);
-    if (writer.law && writer.law->has_variance()) cells.variance.resize(cells.g.size());
-    if (writer.law && writer.law->wanders()) {
-        cells.wander.resize(cells.g.size());
-        cells.trap.resize(cells.g.size());
-    }
+    cells.variance.resize(writer.law && writer.law->has_variance() ? cells.g.size() : 0);
+    cells.wander.resize(writer.law && writer.law->wanders() ? cells.g.size() : 0);
+    cells.trap.resize(writer.law && writer.law->traps_wander() ? cells.g.size() : 0);
     std::vector<uint16_t> levels(width);
     for (size_t r = 0; r < rows; ++r) {
         for (size_t c = 0; c < cells.columns; ++c) {
@@ -78,44 +77,42 @@ Cells write_cells(const LayerWriter& writer, const ArrayPlan& plan, ProgrammingR
         write_row(*writer.law, writer.writer.trial->cells, static_cast<uint32_t>(plan.id), static_cast<uint32_t>(r),
                   levels, row, report);
     }
-    return cells;
-}
-
-/// Value of what one converter sees, from the cells that stand behind it.
-double sum_of_pair(const std::vector<float>& values, size_t cell, size_t per_column) {
-    return static_cast<double>(values[cell]) + (per_column == 2 ? static_cast<double>(values[cell + 1]) : 0.0);
 }
 
 /// Read variances in units that put the largest at 15 bits: noise below 1/256 of the block's largest is left out.
 void fill_variance(const Cells& cells, size_t first_cell, kernels::Block& block) {
-    constexpr double kLargest = 32767;
-    std::vector<double> variance(block.g.size());
+    constexpr float kLargest = 32767;
+    thread_local std::vector<float> variance;
+    variance.resize(block.g.size());
+    const float* of_cells = cells.variance.data() + first_cell;
     for (size_t i = 0; i < variance.size(); ++i)
-        variance[i] = sum_of_pair(cells.variance, first_cell + i * cells.per_column, cells.per_column);
-    const double largest = *std::max_element(variance.begin(), variance.end());
-    constexpr double kNegligible = 1e-60;  // grid steps^2; below, the unit would not be a normal number
+        variance[i] = cells.per_column == 2 ? of_cells[2 * i] + of_cells[2 * i + 1] : of_cells[i];
+    const float largest = *std::max_element(variance.begin(), variance.end());
+    constexpr float kNegligible = 1e-30F;  // grid steps^2; far below, the unit would not be a normal number
     if (largest < kNegligible) return;
-    block.variance_unit = largest / kLargest;
-    const double per_unit = kLargest / largest;
+    block.variance_unit = static_cast<double>(largest) / static_cast<double>(kLargest);
+    const float per_unit = kLargest / largest;
     block.variance.resize(variance.size());
-    for (size_t i = 0; i < variance.size(); ++i) block.variance[i] = static_cast<int32_t>(variance[i] * per_unit + 0.5);
+    for (size_t i = 0; i < variance.size(); ++i)
+        block.variance[i] = static_cast<int32_t>(std::min(variance[i] * per_unit + 0.5F, kLargest));
 }
 
 /// Flicker noise of a pair is one Gaussian; its traps stay apart.
 Wander make_wander(const Cells& cells, size_t first_cell, size_t count) {
     Wander wander;
     wander.cells_per_column = static_cast<int>(cells.per_column);
-    wander.rms.resize(count);
+    const auto part = [&](const std::vector<float>& values) {
+        const auto first = values.begin() + static_cast<std::ptrdiff_t>(first_cell);
+        return std::vector<float>(first, first + static_cast<std::ptrdiff_t>(count * cells.per_column));
+    };
+    wander.rms = part(cells.wander);
+    if (!cells.trap.empty()) wander.trap = part(cells.trap);
+    if (cells.per_column == 1) return wander;
     for (size_t i = 0; i < count; ++i) {
-        double square = 0;
-        for (size_t k = 0; k < cells.per_column; ++k) {
-            const auto rms = static_cast<double>(cells.wander[first_cell + i * cells.per_column + k]);
-            square += rms * rms;
-        }
-        wander.rms[i] = static_cast<float>(std::sqrt(square));
+        const float first = wander.rms[2 * i], second = wander.rms[2 * i + 1];
+        wander.rms[i] = std::sqrt(first * first + second * second);
     }
-    const auto first = cells.trap.begin() + static_cast<std::ptrdiff_t>(first_cell);
-    wander.trap.assign(first, first + static_cast<std::ptrdiff_t>(count * cells.per_column));
+    wander.rms.resize(count);
     return wander;
 }
 
@@ -138,8 +135,10 @@ ChipBlock make_block(const Cells& cells, size_t first_line, size_t lines) {
 bool fits_float(const ChipBlock& block, int32_t max_digit) {
     constexpr int64_t kFloatIntegers = 16777216;
     std::vector<int64_t> sums(static_cast<size_t>(block.cells.cols));
-    for (size_t i = 0; i < block.cells.g.size(); ++i)
-        sums[i % sums.size()] += std::abs(int64_t{block.cells.g[i]}) + largest_wander(block.wander, i);
+    const int32_t* g = block.cells.g.data();
+    for (int r = 0; r < block.cells.rows; ++r)
+        for (int64_t& sum : sums) sum += std::abs(int64_t{*g++});
+    if (!block.wander.empty()) add_largest_wander(block.wander, sums);
     return *std::max_element(sums.begin(), sums.end()) * max_digit < kFloatIntegers;
 }
 
@@ -176,7 +175,8 @@ ChipArray write_array(const LayerWriter& writer, const AdcRange& range, const Ar
                       ProgrammingReport& report) {
     const MappedLayer& layer = writer.layer;
     const Trial* trial = writer.writer.trial;
-    const Cells cells = write_cells(writer, plan, report);
+    thread_local Cells cells;  // fresh memory for every array would cost more than its cells
+    write_cells(writer, plan, report, cells);
     ChipArray array;
     array.converter =
         make_converter(writer.writer.architecture.adc, range, layer.grid.level_step, static_cast<int>(cells.columns),
@@ -195,6 +195,7 @@ ChipArray write_array(const LayerWriter& writer, const AdcRange& range, const Ar
         block.rows = rows;
         block.cells.one_bit_digits = layer.input.one_bit_digits();
         block.cells.at_thresholds = array.converter.has_transfer();
+        block.cells.compact = writer.compact;
         array.converter.wide = array.converter.wide || !fits_float(block, max_digit);
         kernels::active().pack(block.cells);
         array.blocks.push_back(std::move(block));
@@ -203,12 +204,27 @@ ChipArray write_array(const LayerWriter& writer, const AdcRange& range, const Ar
     return array;
 }
 
+/// Whether tables of the whole chip would take too much memory: 12 bytes per number and more, see
+/// core/kernels/README.md.
+bool is_large(const Mapping& mapping) {
+    constexpr int64_t kLargest = 1 << 25;  // numbers
+    int64_t numbers = 0;
+    for (const MappedLayer& layer : mapping.layers) {
+        for (const ArrayPlan& plan : layer.arrays) {
+            numbers += plan.rows * drive_rows_per_row(layer) * static_cast<int64_t>(plan.columns.size());
+        }
+    }
+    return numbers > kLargest;
+}
+
 Chip write_chip(const Writer& writer, const Mapping& mapping, const std::vector<AdcRange>& ranges) {
     Chip chip;
+    const bool compact = is_large(mapping);
     chip.layers.resize(mapping.layers.size());
     for (size_t l = 0; l < mapping.layers.size(); ++l) {
         const MappedLayer& layer = mapping.layers[l];
-        const LayerWriter layer_writer = make_layer_writer(writer, layer);
+        LayerWriter layer_writer = make_layer_writer(writer, layer);
+        layer_writer.compact = compact;
         std::vector<ProgrammingReport> reports(layer.arrays.size());
         chip.layers[l].adc = ranges.at(l);
         chip.layers[l].wanders = layer_writer.law && layer_writer.law->wanders();

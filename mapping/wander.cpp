@@ -39,12 +39,16 @@ WanderStreams wander_streams(uint64_t seed, uint32_t trial) {
     return {stream_key(seed, trial, Purpose::wandering_flicker), stream_key(seed, trial, Purpose::wandering_telegraph)};
 }
 
-int64_t largest_wander(const Wander& wander, size_t i) {
-    if (wander.empty()) return 0;
-    double largest = kLargestDeviate * static_cast<double>(wander.rms[i]);
+void add_largest_wander(const Wander& wander, std::vector<int64_t>& sums) {
     const auto per_column = static_cast<size_t>(wander.cells_per_column);
-    for (size_t k = 0; k < per_column; ++k) largest += static_cast<double>(wander.trap[i * per_column + k]);
-    return static_cast<int64_t>(largest) + 1;
+    for (size_t first = 0; first < wander.rms.size(); first += sums.size()) {
+        for (size_t c = 0; c < sums.size(); ++c) {
+            double largest = kLargestDeviate * static_cast<double>(wander.rms[first + c]);
+            for (size_t k = 0; k < per_column && !wander.trap.empty(); ++k)
+                largest += static_cast<double>(wander.trap[(first + c) * per_column + k]);
+            sums[c] += static_cast<int64_t>(largest) + 1;
+        }
+    }
 }
 
 void draw_wander(const kernels::Block& cells, const Wander& wander, const ReadNoiseOptions& noise,

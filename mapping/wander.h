@@ -17,7 +17,8 @@ namespace bitline {
 struct Wander {
     int cells_per_column = 1;
     std::vector<float> rms;   // (lines x columns), flicker noise of what a converter sees
-    std::vector<float> trap;  // (lines x columns x cells per column), fall while the trap is filled; 0: no trap
+    std::vector<float> trap;  // (lines x columns x cells per column), fall while the trap is filled; 0: no trap.
+                              // Empty: none has one
     bool empty() const { return rms.empty(); }
 };
 
@@ -31,8 +32,8 @@ struct WanderMoment {
     uint32_t sample = 0, position = 0;
 };
 
-/// Grid steps that cell i can move at most.
-int64_t largest_wander(const Wander& wander, size_t i);
+/// Adds the grid steps that the cells of each column can move at most to `sums` (columns).
+void add_largest_wander(const Wander& wander, std::vector<int64_t>& sums);
 
 /// `out` becomes `cells` with its noise at one moment, packed for the active kernel. Cell i draws from counter (i / 4,
 /// block, sample, position), position 0xFFFFFFFF where the noise lasts for the sample.

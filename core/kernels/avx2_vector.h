@@ -41,6 +41,10 @@ inline Bytes and_bits(Bytes a, Bytes b) { return _mm256_and_si256(a, b); }
 inline Bytes xor_bits(Bytes a, Bytes b) { return _mm256_xor_si256(a, b); }
 inline Bytes add8(Bytes a, Bytes b) { return _mm256_add_epi8(a, b); }
 inline Bytes add16(Bytes a, Bytes b) { return _mm256_add_epi16(a, b); }
+/// sum += more. By assembly, because GCC copies such sums to and fro in every round of a loop.
+inline void accumulate16(Bytes& sum, Bytes more) { asm("vpaddw %1, %0, %0" : "+x"(sum) : "x"(more)); }
+/// The odd bytes as words. A product, for shifts compete with lookups where this is needed.
+inline Bytes odd_bytes(Bytes a) { return _mm256_maddubs_epi16(a, all16(0x0100)); }
 inline Bytes sub16(Bytes a, Bytes b) { return _mm256_sub_epi16(a, b); }
 inline Bytes add32(Bytes a, Bytes b) { return _mm256_add_epi32(a, b); }
 inline Bytes sub32(Bytes a, Bytes b) { return _mm256_sub_epi32(a, b); }

@@ -39,6 +39,10 @@ inline Bytes and_bits(Bytes a, Bytes b) { return _mm512_and_si512(a, b); }
 inline Bytes xor_bits(Bytes a, Bytes b) { return _mm512_xor_si512(a, b); }
 inline Bytes add8(Bytes a, Bytes b) { return _mm512_add_epi8(a, b); }
 inline Bytes add16(Bytes a, Bytes b) { return _mm512_add_epi16(a, b); }
+/// sum += more. By assembly, because GCC copies such sums to and fro in every round of a loop.
+inline void accumulate16(Bytes& sum, Bytes more) { asm("vpaddw %1, %0, %0" : "+v"(sum) : "v"(more)); }
+/// The odd bytes as words.
+inline Bytes odd_bytes(Bytes a) { return _mm512_srli_epi16(a, 8); }
 inline Bytes sub16(Bytes a, Bytes b) { return _mm512_sub_epi16(a, b); }
 inline Bytes add32(Bytes a, Bytes b) { return _mm512_add_epi32(a, b); }
 inline Bytes sub32(Bytes a, Bytes b) { return _mm512_sub_epi32(a, b); }

@@ -21,6 +21,7 @@ struct Block {
     double variance_unit = 0;       // grid steps^2
     bool one_bit_digits = false;    // driven by Drive::bits, else by Drive::digits
     bool at_thresholds = false;     // read by converters with a Transfer, which not every layout of cells serves
+    bool compact = false;           // keeps no tables larger than g that a call can make from it
     std::vector<std::byte> packed;  // what `Kernel::pack` lays out for itself
     bool has_tables = false;        // likewise: how
     bool has_tiles = false;         // likewise

@@ -40,6 +40,10 @@ static constexpr int lane_of_total(int k, int lanes) {
 constexpr int kPage = 4096;
 static constexpr int words_bytes(int lanes) { return 2 * kBatch * lanes; }  // sums of one plane
 
+/// Bytes from the indices of one tile to those of the next: an odd number of vectors, because processors whose
+/// first-level cache has banks load neither two left nor two right halves of different cache lines at once.
+static constexpr size_t index_stride(int index_groups, int lanes) { return size_t(index_groups | 1) * size_t(lanes); }
+
 /// What an instruction set computes together.
 struct Shape {
     int lanes = 0;            // digit rows of a tile
@@ -50,9 +54,12 @@ struct Shape {
 
 /// Sums of the word lines of each group for all their bits, in planes of six bits. S = factor * (sum of planes - bias).
 struct Tables {
-    int cols = 0, groups = 0, planes = 0;  // groups: a multiple of kBatch
+    int cols = 0, groups = 0;  // groups: a multiple of kBatch, at least 1
+    int planes = 0;
+    int words = 0;  // 16-bit sums that hold them: one less than planes where one holds the two highest
     int32_t factor = 1;
-    const uint8_t* table = nullptr;  // (cols x planes x groups x table_bytes)
+    int first_col = 0;               // of `table`
+    const uint8_t* table = nullptr;  // (cols x planes, the highest first, x groups x table_bytes)
     const int32_t* bias = nullptr;   // (cols)
 };
 
@@ -70,7 +77,7 @@ struct Pass {
     int slots = 0;
     int index_groups = 0;                   // a multiple of groups_per_step
     const uint64_t* const* bits = nullptr;  // (tiles x lanes), rows of bits; null: no such lane
-    uint8_t* index = nullptr;               // (tiles x index_groups x lanes), filled by `index_pass`; on a cache line
+    uint8_t* index = nullptr;               // (tiles x index_stride), filled by `index_pass`; on a cache line
     uint8_t* words = nullptr;               // (2 x kMostPlanes x kPage bytes), see kPage
     const TileInfo* tile = nullptr;         // (used)
     const int16_t* valid = nullptr;         // (used x lanes), -1 or 0, in the order of codes
@@ -105,7 +112,8 @@ struct Output {
 /// One instruction set's vector part.
 struct Vector {
     Shape shape;
-    /// Six bits of each of table_bytes entries, for every plane: out (planes x table_bytes, plane_bytes apart). The
+    /// Six bits of each of table_bytes entries, for every plane, the highest first: out (planes x table_bytes,
+    /// plane_bytes apart). The
     /// entries are the sums of `numbers` (group_rows) for all their bits, from `start` on.
     void (*write_table)(const int32_t* numbers, int32_t start, int planes, size_t plane_bytes, uint8_t* out);
     void (*index_pass)(const Pass& pass, int words);

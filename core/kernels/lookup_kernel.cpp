@@ -34,7 +34,7 @@ uint8_t* aligned(uint8_t* memory) {
 /// How one array of numbers becomes tables.
 struct TablePlan {
     int32_t factor = 1;
-    int32_t planes = 0, groups = 0;
+    int32_t planes = 0, words = 0, groups = 0;
     size_t table = 0, bias = 0;  // places in Block::packed
 };
 
@@ -76,24 +76,40 @@ int planes_for(int64_t largest_entry) {
     return planes;
 }
 
-/// Tables and biases of one array of numbers.
-void write_tables(const Vector& vector, const Block& block, const std::vector<int32_t>& numbers, const TablePlan& plan,
-                  std::byte* packed) {
-    const Shape& shape = vector.shape;
-    auto* const table = reinterpret_cast<uint8_t*>(packed + plan.table);
+/// How many 16-bit sums the planes need, where no sum of them all exceeds `largest`.
+int words_for(int planes, int64_t largest) {
+    if (planes == 1) return 1;
+    // What lies below the two highest planes may have the other sign: at most 2^15 in each plane.
+    const int below = kPlaneBits * (planes - 2);
+    int64_t rest = 0;
+    for (int bits = 0; bits < below; bits += kPlaneBits) rest += int64_t{1} << (15 + bits);
+    return (largest + rest) >> below < 1 << 15 ? planes - 1 : planes;
+}
+
+/// What the entries of each column's tables hold more than the sums that they stand for, all groups together.
+void write_biases(const Block& block, const std::vector<int32_t>& numbers, const TablePlan& plan, std::byte* packed) {
     auto* const bias = reinterpret_cast<int32_t*>(packed + plan.bias);
+    for (int row = 0; row < block.rows; ++row) {
+        const int32_t* of_row = numbers.data() + size_t(row) * size_t(block.cols);
+        for (int col = 0; col < block.cols; ++col) bias[col] -= std::min(of_row[col] / plan.factor, 0);
+    }
+}
+
+/// Tables of the columns from `first_col` to before `last_col`.
+void write_tables(const Vector& vector, const Block& block, const std::vector<int32_t>& numbers, const TablePlan& plan,
+                  int first_col, int last_col, uint8_t* table) {
+    const Shape& shape = vector.shape;
     const size_t column = column_bytes(shape, plan), plane = column / size_t(plan.planes);
-    for (int first = 0, group = 0; first < block.rows; first += shape.group_rows, ++group) {
-        const int rows = std::min(shape.group_rows, block.rows - first);
+    for (int group = 0; group < plan.groups; ++group) {
+        const int first = group * shape.group_rows, rows = std::clamp(block.rows - first, 0, shape.group_rows);
         uint8_t* out = table + size_t(group) * size_t(shape.table_bytes);
-        for (int col = 0; col < block.cols; ++col, out += column) {
+        for (int col = first_col; col < last_col; ++col, out += column) {
             int32_t of_rows[kMostGroupRows] = {}, start = 0;
             for (int i = 0; i < rows; ++i) {
                 const int32_t number = numbers[size_t(first + i) * size_t(block.cols) + size_t(col)];
                 of_rows[i] = plan.factor == 1 ? number : number / plan.factor;
                 start -= std::min(of_rows[i], 0);
             }
-            bias[col] += start;
             vector.write_table(of_rows, start, plan.planes, plane, out);
         }
     }
@@ -104,11 +120,25 @@ Tables tables_of(const Block& block, const TablePlan& plan) {
     tables.cols = block.cols;
     tables.groups = plan.groups;
     tables.planes = plan.planes;
+    tables.words = plan.words;
     tables.factor = plan.factor;
-    tables.table = reinterpret_cast<const uint8_t*>(block.packed.data() + plan.table);
+    if (!block.compact) tables.table = reinterpret_cast<const uint8_t*>(block.packed.data() + plan.table);
     tables.bias = reinterpret_cast<const int32_t*>(block.packed.data() + plan.bias);
     return tables;
 }
+
+/// Memory for the tables of some columns of compact blocks, kept from call to call.
+struct TableMemory {
+    std::vector<uint8_t> bytes;
+
+    void write(const Vector& vector, const Block& block, const std::vector<int32_t>& numbers, const TablePlan& plan,
+               int first_col, int last_col, Tables& tables) {
+        bytes.resize(size_t(last_col - first_col) * column_bytes(vector.shape, plan) + kAlignment);
+        write_tables(vector, block, numbers, plan, first_col, last_col, aligned(bytes.data()));
+        tables.first_col = first_col;
+        tables.table = aligned(bytes.data());
+    }
+};
 
 // ------------------------------------------------------------------------------------------------ tiles
 
@@ -177,7 +207,7 @@ struct PassMemory {
         pass.index_groups =
             round_up((block.rows + shape.group_rows - 1) / shape.group_rows, std::lcm(shape.groups_per_step, kBatch));
         bits.assign(size_t(pass.tiles) * lanes, nullptr);
-        const size_t of_tile = size_t(pass.index_groups) * lanes;
+        const size_t of_tile = index_stride(pass.index_groups, shape.lanes);
         index.resize(size_t(pass.tiles) * of_tile + kAlignment);
         words.resize(size_t(2 * kMostPlanes + 1) * kPage);
         tile.assign(used, {});
@@ -369,7 +399,7 @@ struct Sink {
 
 bool pack(const Vector& vector, Block& block) {
     const Shape& shape = vector.shape;
-    if (block.rows > kMostRows) return false;
+    if (block.rows < 1 || block.rows > kMostRows) return false;
     Header header;
     const Extent g = extent_of(block, block.g, shape.group_rows);
     const Extent variance = block.variance.empty() ? Extent{} : extent_of(block, block.variance, shape.group_rows);
@@ -378,7 +408,9 @@ bool pack(const Vector& vector, Block& block) {
     header.g.factor = common_factor(block.g);
     if (std::max(g.group / header.g.factor, variance.group) >> kEntryBits) return false;
     header.g.planes = planes_for(g.group / header.g.factor);
+    header.g.words = words_for(header.g.planes, g.column / header.g.factor);
     header.variance.planes = planes_for(variance.group);
+    header.variance.words = words_for(header.variance.planes, variance.column);
 
     size_t size = 0;  // behind the header, on cache lines
     const auto reserve = [&size](size_t bytes) {
@@ -390,7 +422,7 @@ bool pack(const Vector& vector, Block& block) {
     for (TablePlan* plan : {&header.g, &header.variance}) {
         if (plan == &header.variance && block.variance.empty()) continue;
         plan->groups = groups;
-        plan->table = reserve(size_t(block.cols) * column_bytes(shape, *plan));
+        if (!block.compact) plan->table = reserve(size_t(block.cols) * column_bytes(shape, *plan));
         plan->bias = reserve(size_t(block.cols) * sizeof(int32_t));
     }
     block.packed.assign(sizeof(Header) + kAlignment + size, std::byte{});
@@ -402,39 +434,51 @@ bool pack(const Vector& vector, Block& block) {
         plan->bias += first;
     }
     std::memcpy(block.packed.data(), &header, sizeof(Header));
-    write_tables(vector, block, block.g, header.g, block.packed.data());
-    if (!block.variance.empty()) write_tables(vector, block, block.variance, header.variance, block.packed.data());
+    const auto write = [&](const std::vector<int32_t>& numbers, const TablePlan& plan) {
+        write_biases(block, numbers, plan, block.packed.data());
+        if (block.compact) return;
+        auto* const table = reinterpret_cast<uint8_t*>(block.packed.data() + plan.table);
+        write_tables(vector, block, numbers, plan, 0, block.cols, table);
+    };
+    write(block.g, header.g);
+    if (!block.variance.empty()) write(block.variance, header.variance);
     return true;
 }
 
 void sums(const Vector& vector, const Block& block, const Drive& drive, int64_t* out) {
     constexpr int kColumns = 16;  // written together: neighbours in `out`
-    const Tables tables = tables_of(block, packed_header<Header>(block).g);
+    const TablePlan plan = packed_header<Header>(block).g;
+    Tables tables = tables_of(block, plan);
     const auto lanes = size_t(vector.shape.lanes);
     thread_local Passes memory;
+    thread_local TableMemory table_memory;
     std::vector<int32_t> columns;
-    std::vector<int64_t> place;  // of each lane's digit row in `out`; -1: no such lane
-    const auto write = [&](const Pass& pass, std::span<const Tile> tiles) {
-        const size_t size = size_t(pass.used) * lanes;
-        columns.resize(size * kColumns);
-        place.assign(size, -1);
-        for (size_t k = 0; k < size; ++k) {
+    std::array<std::vector<int64_t>, kPasses> places;  // of each lane's digit row in `out`; -1: no such lane
+    const auto find_places = [&](const Pass& pass, std::span<const Tile> tiles, std::vector<int64_t>& place) {
+        place.assign(size_t(pass.used) * lanes, -1);
+        for (size_t k = 0; k < place.size(); ++k) {
             const DigitRow row =
                 row_of(tiles[k / lanes], lane_of_total(int(k % lanes), vector.shape.lanes), drive.cycles);
             if (row.vector >= 0) place[k] = (int64_t{row.vector} * drive.cycles + row.cycle) * block.cols;
         }
-        for (int first = 0; first < block.cols; first += kColumns) {
-            const int count = std::min(kColumns, block.cols - first);
-            for (int i = 0; i < count; ++i) vector.sums(tables, pass, first + i, columns.data() + size_t(i) * size);
-            for (size_t k = 0; k < size; ++k) {
-                if (place[k] < 0) continue;
-                int64_t* const to = out + place[k] + first;
-                for (int i = 0; i < count; ++i) to[i] = columns[size_t(i) * size + k];
-            }
+    };
+    const auto write = [&](const Pass& pass, const std::vector<int64_t>& place, int first, int count) {
+        const size_t size = place.size();
+        columns.resize(size * kColumns);
+        for (int i = 0; i < count; ++i) vector.sums(tables, pass, first + i, columns.data() + size_t(i) * size);
+        for (size_t k = 0; k < size; ++k) {
+            if (place[k] < 0) continue;
+            int64_t* const to = out + place[k] + first;
+            for (int i = 0; i < count; ++i) to[i] = columns[size_t(i) * size + k];
         }
     };
     for_passes(vector, block, drive, nullptr, memory, [&](const Passes& passes) {
-        for (size_t p = 0; p < passes.count; ++p) write(passes.view[p], passes.tiles[p]);
+        for (size_t p = 0; p < passes.count; ++p) find_places(passes.view[p], passes.tiles[p], places[p]);
+        for (int first = 0; first < block.cols; first += kColumns) {
+            const int count = std::min(kColumns, block.cols - first);
+            if (block.compact) table_memory.write(vector, block, block.g, plan, first, first + count, tables);
+            for (size_t p = 0; p < passes.count; ++p) write(passes.view[p], places[p], first, count);
+        }
     });
 }
 
@@ -449,8 +493,8 @@ bool fits(const Block& block, const Converter& converter, const Drive& drive) {
 int64_t convert(const Vector& vector, const Block& block, const Converter& converter, const Readout& readout,
                 const Drive& drive, const kernels::Noise* noise, int64_t* acc) {
     const Header header = packed_header<Header>(block);
-    const Tables tables = tables_of(block, header.g);
-    const Tables variance = block.variance.empty() ? Tables{} : tables_of(block, header.variance);
+    Tables tables = tables_of(block, header.g);
+    Tables variance = block.variance.empty() ? Tables{} : tables_of(block, header.variance);
     const ConverterArrays converters(block, converter);
     const RunPlan runs(readout, block.cols, largest_code(converter) * sum_of_weights(drive));
     Noise source;
@@ -463,12 +507,21 @@ int64_t convert(const Vector& vector, const Block& block, const Converter& conve
         source.k1 = noise->key.k1;
     }
     thread_local Passes memory;
+    thread_local TableMemory of_g, of_variance;
     thread_local std::vector<int32_t> totals;
     const std::vector<int> blocks =
         run_blocks(runs, column_bytes(vector.shape, header.g) + column_bytes(vector.shape, header.variance));
     int64_t clipped = 0;
     for_passes(vector, block, drive, source.on ? noise : nullptr, memory, [&](const Passes& passes) {
         for (size_t first = 0; first + 1 < blocks.size(); ++first) {
+            if (block.compact) {
+                const int first_col = blocks[first] == 0 ? 0 : runs.end[size_t(blocks[first]) - 1];
+                const int last_col = runs.end[size_t(blocks[first + 1]) - 1];
+                of_g.write(vector, block, block.g, header.g, first_col, last_col, tables);
+                if (source.variance) {
+                    of_variance.write(vector, block, block.variance, header.variance, first_col, last_col, variance);
+                }
+            }
             for (size_t p = 0; p < passes.count; ++p) {
                 const Pass& pass = passes.view[p];
                 totals.resize(size_t(pass.slots) * size_t(vector.shape.lanes) * kRunsAtOnce);

@@ -22,36 +22,70 @@ struct Words {
 };
 
 inline void widen(Bytes& even, Bytes& odd, Bytes bytes) {
-    even = add16(even, bytes);
-    odd = add16(odd, right16<8>(bytes));
+    accumulate16(even, bytes);
+    accumulate16(odd, odd_bytes(bytes));
 }
 
-/// `start`: what every word begins with. `stride`: bytes from the indices of one tile to those of the next.
-inline void plane_sums(const uint8_t* table, const uint8_t* index, size_t stride, int groups, int start, Words& out) {
+/// Sums of a plane in units of the plane below, which begins with `start`.
+inline void carry(Bytes& even, Bytes& odd, Bytes start) {
+    odd = add16(left16<kPlaneBits>(odd), start);
+    even = add16(add16(left16<kPlaneBits>(even), start), left16<8>(start));
+}
+
+/// Minus the bias of a column, a plane's part of it; the last plane takes what is left.
+inline int plane_start(int32_t bias, int plane, int planes) {
+    const int32_t part = bias >> (plane * kPlaneBits);
+    return -(plane + 1 < planes ? part & ((1 << kPlaneBits) - 1) : part);
+}
+
+/// Tables of one column.
+struct ColumnTables {
+    const uint8_t* table;
+    size_t plane_bytes;
+    int planes;
+    int32_t bias;
+};
+
+/// Sums of the planes from `highest` down to `lowest`, in units of the lowest. `stride`: bytes from the indices of one
+/// tile to those of the next.
+__attribute__((always_inline)) inline void plane_sums(const ColumnTables& column, int highest, int lowest,
+                                                      const uint8_t* first_index, size_t stride, Words& out) {
     static_assert(kBatch == 4);
     // Named one by one, because GCC copies an array of sums to and fro in every round of the loop.
     // Even words gain 256 times what the odd ones hold, which is taken away at the end.
-    Bytes even0 = all16(start * 257), even1 = even0, even2 = even0, even3 = even0;
-    Bytes odd0 = all16(start), odd1 = odd0, odd2 = odd0, odd3 = odd0;
-    for (int group = 0; group < groups; group += kBatch) {
-        Bytes entries = load_table(table);
-        Bytes sum0 = look_up(entries, index), sum1 = look_up(entries, index + stride);
-        Bytes sum2 = look_up(entries, index + 2 * stride), sum3 = look_up(entries, index + 3 * stride);
+    int plane = highest;
+    Bytes odd0 = all16(plane_start(column.bias, plane, column.planes)), odd1 = odd0, odd2 = odd0, odd3 = odd0;
+    Bytes even0 = add16(odd0, left16<8>(odd0)), even1 = even0, even2 = even0, even3 = even0;
+    for (;;) {
+        const uint8_t* table = column.table + size_t(column.planes - 1 - plane) * column.plane_bytes;
+        const uint8_t* index = first_index;
+        const uint8_t* const end = table + column.plane_bytes;
+        do {
+            Bytes entries = load_table(table);
+            Bytes sum0 = look_up(entries, index), sum1 = look_up(entries, index + stride);
+            Bytes sum2 = look_up(entries, index + 2 * stride), sum3 = look_up(entries, index + 3 * stride);
 #pragma GCC unroll 3
-        for (int i = 1; i < kBatch; ++i) {
-            entries = load_table(table + i * kTableBytes);
-            const uint8_t* at = index + i * kLanes;
-            sum0 = add8(sum0, look_up(entries, at));
-            sum1 = add8(sum1, look_up(entries, at + stride));
-            sum2 = add8(sum2, look_up(entries, at + 2 * stride));
-            sum3 = add8(sum3, look_up(entries, at + 3 * stride));
-        }
-        widen(even0, odd0, sum0);
-        widen(even1, odd1, sum1);
-        widen(even2, odd2, sum2);
-        widen(even3, odd3, sum3);
-        table += kBatch * kTableBytes;
-        index += kBatch * kLanes;
+            for (int i = 1; i < kBatch; ++i) {
+                entries = load_table(table + i * kTableBytes);
+                const uint8_t* at = index + i * kLanes;
+                sum0 = add8(sum0, look_up(entries, at));
+                sum1 = add8(sum1, look_up(entries, at + stride));
+                sum2 = add8(sum2, look_up(entries, at + 2 * stride));
+                sum3 = add8(sum3, look_up(entries, at + 3 * stride));
+            }
+            widen(even0, odd0, sum0);
+            widen(even1, odd1, sum1);
+            widen(even2, odd2, sum2);
+            widen(even3, odd3, sum3);
+            table += kBatch * kTableBytes;
+            index += kBatch * kLanes;
+        } while (table != end);
+        if (plane == lowest) break;
+        const Bytes start = all16(plane_start(column.bias, --plane, column.planes));
+        carry(even0, odd0, start);
+        carry(even1, odd1, start);
+        carry(even2, odd2, start);
+        carry(even3, odd3, start);
     }
     out = {{sub16(even0, left16<8>(odd0)), sub16(even1, left16<8>(odd1)), sub16(even2, left16<8>(odd2)),
             sub16(even3, left16<8>(odd3))},
@@ -70,18 +104,15 @@ inline PlaneSums plane_memory(const Pass& pass, int which) {
     return {pass.words + size_t(which) * kMostPlanes * kPage};
 }
 
-/// Minus the bias of a column, a plane's part of it; the last plane takes what is left.
-inline int plane_start(int32_t bias, int plane, int planes) {
-    const int32_t part = bias >> (plane * kPlaneBits);
-    return -(plane + 1 < planes ? part & ((1 << kPlaneBits) - 1) : part);
-}
-
-inline void column_planes(const Tables& tables, int col, const uint8_t* index, size_t stride, const PlaneSums& out) {
+/// A function of its own: GCC then has registers enough.
+__attribute__((noinline)) void column_planes(const Tables& tables, int col, const uint8_t* index, size_t stride,
+                                             const PlaneSums& out) {
     const size_t plane_bytes = size_t(tables.groups) * kTableBytes;
-    const uint8_t* table = tables.table + size_t(col) * tables.planes * plane_bytes;
-    for (int plane = 0; plane < tables.planes; ++plane, table += plane_bytes) {
-        const int start = plane_start(tables.bias[col], plane, tables.planes);
-        plane_sums(table, index, stride, tables.groups, start, out.plane(plane));
+    const ColumnTables column{tables.table + size_t(col - tables.first_col) * tables.planes * plane_bytes, plane_bytes,
+                              tables.planes, tables.bias[col]};
+    for (int word = tables.words - 1; word >= 0; --word) {  // as the planes lie in memory
+        const int highest = word + 1 < tables.words ? word : tables.planes - 1;
+        plane_sums(column, highest, word, index, stride, out.plane(word));
     }
 }
 
@@ -108,35 +139,35 @@ Half scale_words(Bytes words) {
 
 inline Half add(const Half& a, const Half& b) { return {add32(a.low, b.low), add32(a.high, b.high)}; }
 
-template <int kPlanes>
+template <int kWords>
 Half join_half(const Bytes* words) {
-    if (kPlanes == 1) return scale_words<0>(words[0]);
+    if (kWords == 1) return scale_words<0>(words[0]);
     const Half low = join_pair(words[0], words[1]);
-    if (kPlanes == 2) return low;
-    if (kPlanes == 3) return add(low, scale_words<2 * kPlaneBits>(words[2]));
+    if (kWords == 2) return low;
+    if (kWords == 3) return add(low, scale_words<2 * kPlaneBits>(words[2]));
     const Half high = join_pair(words[2], words[3]);
     return add(low, {left32<2 * kPlaneBits>(high.low), left32<2 * kPlaneBits>(high.high)});
 }
 
-template <int kPlanes>
-Integers join_planes(const PlaneSums& sums, int tile) {
+template <int kWords>
+__attribute__((always_inline)) inline Integers join_words(const PlaneSums& sums, int tile) {
     Integers out;
     for (int half = 0; half < 2; ++half) {
-        Bytes words[kPlanes];
-        for (int plane = 0; plane < kPlanes; ++plane) {
-            words[plane] = half ? sums.plane(plane).odd[tile] : sums.plane(plane).even[tile];
+        Bytes words[kWords];
+        for (int word = 0; word < kWords; ++word) {
+            words[word] = half ? sums.plane(word).odd[tile] : sums.plane(word).even[tile];
         }
-        const Half numbers = join_half<kPlanes>(words);
+        const Half numbers = join_half<kWords>(words);
         out.at[2 * half] = numbers.low;
         out.at[2 * half + 1] = numbers.high;
     }
     return out;
 }
 
-__attribute__((always_inline)) inline Integers join_all(const PlaneSums& sums, int planes, int tile) {
-    if (planes == 3) return join_planes<3>(sums, tile);
-    if (planes == 2) return join_planes<2>(sums, tile);
-    return planes == 1 ? join_planes<1>(sums, tile) : join_planes<4>(sums, tile);
+__attribute__((always_inline)) inline Integers join_all(const PlaneSums& sums, int words, int tile) {
+    if (words == 2) return join_words<2>(sums, tile);
+    if (words == 3) return join_words<3>(sums, tile);
+    return words == 1 ? join_words<1>(sums, tile) : join_words<4>(sums, tile);
 }
 
 // ------------------------------------------------------------------------------------------------ noise
@@ -319,8 +350,9 @@ inline Bytes decide(const ColumnVectors& column, Floats first, Floats second, co
 
 /// One tile in float32. `valid`: null where no lane is missing.
 template <bool kNoisy, Decision kDecision>
-Codes convert_narrow(const ColumnVectors& column, const Integers& sum, const Integers& variance, const Integers& z,
-                     const int16_t* valid, Bytes& clipped) {
+__attribute__((always_inline)) inline Codes convert_narrow(const ColumnVectors& column, const Integers& sum,
+                                                           const Integers& variance, const Integers& z,
+                                                           const int16_t* valid, Bytes& clipped) {
     Codes codes;
     for (int half = 0; half < 2; ++half) {
         const int q = 2 * half;
@@ -362,30 +394,11 @@ inline void add_weighted(const Codes& codes, const int32_t* weight, Bytes column
     }
 }
 
-/// Adds the codes of `count` tiles from `first` on to their totals, two cycles of the same vectors at a time.
-inline void add_batch(const Pass& pass, const Column& column, const ColumnVectors& vectors, int first, int count,
-                      const Codes* codes, int32_t* totals) {
-    for (int i = 0; i < count; ++i) {
-        const TileInfo& tile = pass.tile[first + i];
-        int32_t* const total = totals + size_t(tile.slot) * kLanes;
-        if (tile.cycle_weight == 0 || !vectors.small_weights) {
-            add_weighted(codes[i], pass.weight + size_t(first + i) * kLanes, vectors.weight, total);
-            continue;
-        }
-        const TileInfo* const next = i + 1 < count ? &tile + 1 : nullptr;
-        const bool paired = next && next->slot == tile.slot && next->cycle_weight != 0;
-        const uint32_t low = uint16_t(tile.cycle_weight * column.weight);
-        const uint32_t high = paired ? uint16_t(next->cycle_weight * column.weight) : 0;
-        add_codes(codes[i], codes[i + paired], all32(int32_t(low | high << 16)), total);
-        i += paired;
-    }
-}
-
-inline int64_t sum_words(Bytes words) {
-    alignas(64) int16_t at[kLanes / 2];
-    store(at, words);
+inline int64_t sum_numbers(Bytes numbers) {
+    alignas(64) int32_t at[kQuarter];
+    store(at, numbers);
     int64_t sum = 0;
-    for (int i = 0; i < kLanes / 2; ++i) sum += at[i];
+    for (int i = 0; i < kQuarter; ++i) sum += at[i];
     return sum;
 }
 
@@ -405,41 +418,76 @@ struct Conversion {
     const Draws* draws;  // (used), deviates of the column's four
 };
 
-/// One batch of tiles of one column. Returns how many were clipped, but for those that `clipped` counts.
-template <bool kNoisy, Decision kDecision>
-int64_t convert_batch(const Conversion& all, const Column& column, const ColumnVectors& vectors, int first,
-                      const PlaneSums& sums, const PlaneSums& squares, int32_t* totals, Bytes& clipped) {
-    int64_t clipped_wide = 0;
-    const Tables* const of_squares = all.noise.variance;
-    const int count = all.pass.used - first < kBatch ? all.pass.used - first : kBatch;
-    Codes codes[kBatch];
-    for (int i = 0; i < count; ++i) {
-        const size_t tile = size_t(first + i);
-        const Integers sum = join_all(sums, all.tables.planes, i);
-        Integers variance = {{zero(), zero(), zero(), zero()}}, z = variance;
-        if (kNoisy) {
-            if (of_squares) variance = join_all(squares, of_squares->planes, i);
-            z = all.draws[tile].column[column.col % 4];
-        }
-        const int16_t* const valid = all.pass.valid + tile * kLanes;
-        if (all.converters.wide) {
-            clipped_wide += convert_wide(column, sum, variance, z, valid, all.pass.weight + tile * kLanes,
-                                         totals + size_t(all.pass.tile[tile].slot) * kLanes);
-        } else {
-            codes[i] = convert_narrow<kNoisy, kDecision>(vectors, sum, variance, z,
-                                                         all.pass.tile[tile].full ? nullptr : valid, clipped);
-        }
-    }
-    if (!all.converters.wide) add_batch(all.pass, column, vectors, first, count, codes, totals);
-    return clipped_wide;
+/// What one tile is converted from; zeros without noise.
+struct Inputs {
+    Integers sum, variance, z;
+};
+
+/// Vector by vector, because GCC copies a whole in smaller pieces.
+inline Integers read(const Integers& from) { return {{from.at[0], from.at[1], from.at[2], from.at[3]}}; }
+
+template <bool kNoisy>
+__attribute__((always_inline)) inline Inputs inputs_of(const Conversion& all, const Column& column, int tile, int place,
+                                                       const PlaneSums& sums, const PlaneSums& squares) {
+    const Integers none = {{zero(), zero(), zero(), zero()}};
+    Inputs inputs = {join_all(sums, all.tables.words, place), none, none};
+    if (!kNoisy) return inputs;
+    if (all.noise.variance) inputs.variance = join_all(squares, all.noise.variance->words, place);
+    inputs.z = read(all.draws[tile].column[column.col % 4]);
+    return inputs;
 }
 
-/// One column, all tiles of a pass.
+/// One batch of tiles of one column, in double. Returns how many were clipped.
+template <bool kNoisy>
+int64_t convert_batch_wide(const Conversion& all, const Column& column, int first, int count, const PlaneSums& sums,
+                           const PlaneSums& squares, int32_t* totals) {
+    int64_t clipped = 0;
+    for (int i = 0; i < count; ++i) {
+        const auto tile = size_t(first + i);
+        const Inputs from = inputs_of<kNoisy>(all, column, int(tile), i, sums, squares);
+        clipped += convert_wide(column, from.sum, from.variance, from.z, all.pass.valid + tile * kLanes,
+                                all.pass.weight + tile * kLanes, totals + size_t(all.pass.tile[tile].slot) * kLanes);
+    }
+    return clipped;
+}
+
+/// Likewise in float32; `clipped_numbers` counts. Codes of two cycles of the same vectors are added up together.
 template <bool kNoisy, Decision kDecision>
-int64_t convert_column(const Conversion& all, const Column& column, int32_t* totals) {
+__attribute__((noinline)) void convert_batch(const Conversion& all, const Column& column, const ColumnVectors& vectors,
+                                             int first, int count, const PlaneSums& sums, const PlaneSums& squares,
+                                             int32_t* totals, Bytes& clipped_numbers) {
+    Bytes clipped = zero();
+    Codes before = {{zero(), zero()}};
+    bool waiting = false;  // for the next tile
+    uint32_t weights = 0;  // of the codes before, in the upper half
+    for (int i = 0; i < count; ++i) {
+        const TileInfo& tile = all.pass.tile[first + i];
+        const Inputs from = inputs_of<kNoisy>(all, column, first + i, i, sums, squares);
+        const int16_t* const valid = tile.full ? nullptr : all.pass.valid + size_t(first + i) * kLanes;
+        const Codes codes = convert_narrow<kNoisy, kDecision>(vectors, from.sum, from.variance, from.z, valid, clipped);
+        int32_t* const total = totals + size_t(tile.slot) * kLanes;
+        if (tile.cycle_weight == 0 || !vectors.small_weights) {
+            add_weighted(codes, all.pass.weight + size_t(first + i) * kLanes, vectors.weight, total);
+            continue;
+        }
+        weights = weights << 16 | uint16_t(tile.cycle_weight * column.weight);
+        const TileInfo* const next = &tile + 1;
+        waiting = !waiting && i + 1 < count && next->slot == tile.slot && next->cycle_weight != 0;
+        if (waiting) {
+            before = codes;
+            continue;
+        }
+        add_codes(codes, before, all32(int32_t(weights)), total);
+        weights = 0;
+    }
+    clipped_numbers = add32(clipped_numbers, add_products16(clipped, all16(1)));
+}
+
+/// One column, all tiles of a pass. Returns how many were clipped, but for those that `clipped_numbers` counts.
+template <bool kNoisy, Decision kDecision>
+int64_t convert_column(const Conversion& all, const Column& column, int32_t* totals, Bytes& clipped_numbers) {
     const ColumnVectors vectors(column);
-    const size_t tile_bytes = size_t(all.pass.index_groups) * kLanes;
-    Bytes clipped_words = zero();
+    const size_t tile_bytes = index_stride(all.pass.index_groups, kLanes);
     int64_t clipped = 0;
     for (int first = 0; first < all.pass.tiles; first += kBatch) {
         const uint8_t* const index = all.pass.index + size_t(first) * tile_bytes;
@@ -448,16 +496,22 @@ int64_t convert_column(const Conversion& all, const Column& column, int32_t* tot
         column_planes(all.tables, column.col, index, tile_bytes, sums);
         if (kNoisy && all.noise.variance) column_planes(*all.noise.variance, column.col, index, tile_bytes, squares);
         if (all.pass.product_ticks) *all.pass.product_ticks += __rdtsc() - start;
-        clipped += convert_batch<kNoisy, kDecision>(all, column, vectors, first, sums, squares, totals, clipped_words);
+        const int count = all.pass.used - first < kBatch ? all.pass.used - first : kBatch;
+        if (all.converters.wide) {
+            clipped += convert_batch_wide<kNoisy>(all, column, first, count, sums, squares, totals);
+        } else {
+            convert_batch<kNoisy, kDecision>(all, column, vectors, first, count, sums, squares, totals,
+                                             clipped_numbers);
+        }
     }
-    return clipped + sum_words(clipped_words);
+    return clipped;
 }
 
 template <bool kNoisy>
-int64_t convert_any_column(const Conversion& all, const Column& column, int32_t* totals) {
-    if (column.converters.one_bit) return convert_column<kNoisy, Decision::sign>(all, column, totals);
-    if (column.converters.threshold) return convert_column<kNoisy, Decision::thresholds>(all, column, totals);
-    return convert_column<kNoisy, Decision::rounding>(all, column, totals);
+int64_t convert_any_column(const Conversion& all, const Column& column, int32_t* totals, Bytes& clipped) {
+    if (column.converters.one_bit) return convert_column<kNoisy, Decision::sign>(all, column, totals, clipped);
+    if (column.converters.threshold) return convert_column<kNoisy, Decision::thresholds>(all, column, totals, clipped);
+    return convert_column<kNoisy, Decision::rounding>(all, column, totals, clipped);
 }
 
 int64_t convert(const Tables& tables, const Pass& pass, const Runs& runs, const Converters& converters,
@@ -465,6 +519,7 @@ int64_t convert(const Tables& tables, const Pass& pass, const Runs& runs, const 
     auto* const draws = static_cast<Draws*>(pass.draws);
     const RoundKeys keys = round_keys(noise.k0, noise.k1);
     int64_t clipped = 0;
+    Bytes clipped_numbers = zero();
     const Conversion all{tables, pass, converters, noise, draws};
     int64_t largest = 0;  // weight of a cycle
     for (int tile = 0; tile < pass.used; ++tile) {
@@ -484,22 +539,22 @@ int64_t convert(const Tables& tables, const Pass& pass, const Runs& runs, const 
                 const bool small = largest * __builtin_llabs(weight) <= INT16_MAX;
                 const Column column{converters, col, tables.factor, weight, small, noise.on, noise.unit, own};
                 int32_t* const totals = runs.totals + size_t(run) * run_size;
-                clipped += noise.on ? convert_any_column<true>(all, column, totals)
-                                    : convert_any_column<false>(all, column, totals);
+                clipped += noise.on ? convert_any_column<true>(all, column, totals, clipped_numbers)
+                                    : convert_any_column<false>(all, column, totals, clipped_numbers);
             }
         }
         output.add(output.context, first, count, runs.totals);
     }
-    return clipped;
+    return clipped + sum_numbers(clipped_numbers);
 }
 
 void column_sums(const Tables& tables, const Pass& pass, int col, int32_t* out) {
-    const size_t tile_bytes = size_t(pass.index_groups) * kLanes;
+    const size_t tile_bytes = index_stride(pass.index_groups, kLanes);
     for (int first = 0; first < pass.tiles; first += kBatch) {
         const PlaneSums sums = plane_memory(pass, 0);
         column_planes(tables, col, pass.index + size_t(first) * tile_bytes, tile_bytes, sums);
         for (int i = 0; i < kBatch && first + i < pass.used; ++i, out += kLanes) {
-            const Integers sum = join_all(sums, tables.planes, i);
+            const Integers sum = join_all(sums, tables.words, i);
             for (int q = 0; q < kQuarters; ++q) {
                 store(out + q * kQuarter, multiply32(sum.at[q], all32(tables.factor)));
             }
@@ -524,7 +579,7 @@ void write_table(const int32_t* numbers, int32_t start, int planes, size_t plane
             entries[part] = add32(entries[part], and_bits(where_bit(bits, row), all32(numbers[row])));
         }
     }
-    for (int plane = 0; plane < planes; ++plane, out += plane_bytes) {
+    for (int plane = planes - 1; plane >= 0; --plane, out += plane_bytes) {
         const Bytes mask = all32((1 << kPlaneBits) - 1);
         Bytes parts[kVectors];
         for (int part = 0; part < kVectors; ++part) {
@@ -540,7 +595,7 @@ void index_pass(const Pass& pass, int words) {
     for (int tile = 0; tile < pass.tiles; ++tile) {
         for (int lane = 0; lane < kLanes; lane += kAtOnce) {
             const uint64_t* const* rows = pass.bits + size_t(tile) * kLanes + lane;
-            uint8_t* out = pass.index + size_t(tile) * pass.index_groups * kLanes + lane;
+            uint8_t* out = pass.index + size_t(tile) * index_stride(pass.index_groups, kLanes) + lane;
             for (int group = 0; group < pass.index_groups; group += kGroupsPerStep, out += kGroupsPerStep * kLanes) {
                 uint64_t bits[kAtOnce];
                 for (int i = 0; i < kAtOnce; ++i) bits[i] = rows[i] ? step_bits(rows[i], words, group) : 0;

@@ -203,7 +203,13 @@ struct Row {
     double fraction = 0;  // of it
     double seconds = 0;   // for the whole batch
     double clip_rate = 0;
+    double bytes = 0;  // of memory for a number of the blocks
 };
+
+double bytes_per_number(const kernels::Block& block) {
+    const size_t bytes = (block.g.size() + block.variance.size()) * sizeof(int32_t) + block.packed.size();
+    return double(bytes) / double(block.g.size());
+}
 
 Row measure(const kernels::Kernel& kernel, const Workload& workload, int rounds) {
     const Unit unit = unit_of(kernel);
@@ -222,6 +228,7 @@ Row measure(const kernels::Kernel& kernel, const Workload& workload, int rounds)
         row.clip_rate =
             double(clipped) / (double(vectors) * kInputs / kBlockRows * kOutputs * workload.analog_per_logical());
     }
+    row.bytes = bytes_per_number(workload.blocks[0]);
     row.rate = kLogicalMacs / row.seconds * 1e-9;
     const double products = row.rate * workload.analog_per_logical() * (unit.per_limb ? workload.limbs : 1);
     if (row.peak > 0) row.fraction = products / row.peak;
@@ -232,7 +239,7 @@ void print_row(const Row& row, double quiet_seconds) {
     fmt::print("{:8} {:15} {:9.3f} logical GMAC/s per core", row.kernel->name, row.workload->name, row.rate);
     if (row.peak > 0) fmt::print("  {:5.2f} of {} ({:.0f} GMAC/s)", row.fraction, row.unit, row.peak);
     if (quiet_seconds > 0) fmt::print("  {:5.2f} x the time of W1", row.seconds / quiet_seconds);
-    fmt::print("  clipped {:.2f} %\n", 100 * row.clip_rate);
+    fmt::print("  clipped {:.2f} %  {:.1f} bytes per difference\n", 100 * row.clip_rate, row.bytes);
 }
 
 nlohmann::ordered_json json_of(const Row& row, double quiet_seconds) {
@@ -245,7 +252,8 @@ nlohmann::ordered_json json_of(const Row& row, double quiet_seconds) {
             {"peak_gmacs", row.peak},
             {"times_w1",
              quiet_seconds > 0 ? nlohmann::ordered_json(row.seconds / quiet_seconds) : nlohmann::ordered_json()},
-            {"clip_rate", row.clip_rate}};
+            {"clip_rate", row.clip_rate},
+            {"bytes_per_difference", row.bytes}};
 }
 
 // ---------------------------------------------------------------------------------------------- two threads
@@ -288,6 +296,7 @@ struct Options {
     std::string json;
     std::vector<std::string> kernels, workloads;
     int rounds = 25, threads = 2;
+    bool compact = false;
 };
 
 const std::vector<std::string> kWorkloads = {"W1",        "W1-ideal", "W1-noise", "W1-noise-state", "W1-thresholds",
@@ -315,7 +324,10 @@ nlohmann::ordered_json run(const Options& options) {
         double quiet_seconds = 0;
         for (const std::string& name : options.workloads) {
             Workload workload = make_workload(name);
-            for (kernels::Block& block : workload.blocks) kernel->pack(block);
+            for (kernels::Block& block : workload.blocks) {
+                block.compact = options.compact;
+                kernel->pack(block);
+            }
             const bool slow = std::string(kernel->name) == "scalar";
             const Row row = measure(*kernel, workload, slow ? 1 : options.rounds);
             if (name == "W1") quiet_seconds = row.seconds;
@@ -345,6 +357,7 @@ int main(int argc, char** argv) {
     app.add_option("--rounds", options.rounds, "of which the best counts")->check(CLI::Range(1, 1000));
     app.add_option("--threads", options.threads, "for the comparison with one thread; 1: none")
         ->check(CLI::Range(1, 1024));
+    app.add_flag("--compact", options.compact, "blocks that keep no large tables, as those of large chips");
     CLI11_PARSE(app, argc, argv);
     for (const std::string& name : options.kernels) {
         const kernels::Kernel* kernel = kernels::find(name);

@@ -1,6 +1,7 @@
 // Images per second of a whole network on a chip, with everything that a simulation does per image.
 //
-//   bench_network --model M --data D --arch A --samples N [--set KEY=VALUE].. [--trials T] [--threads K] [--json FILE]
+//   bench_network --model M --data D --arch A --samples N [--set KEY=VALUE].. [--age S] [--trials T] [--threads K]
+//   [--json FILE]
 
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -32,6 +33,7 @@ struct Arguments {
     std::vector<std::string> settings;
     int64_t samples = 0;
     int trials = 1, threads = 0;
+    double age = 0;  // s
 };
 
 struct Measured {
@@ -52,6 +54,7 @@ void add_options(CLI::App& app, Arguments& a) {
     app.add_option("--preprocess", a.preprocess, "default: the model's own, else raw");
     app.add_option("--trials", a.trials)->check(CLI::Range(1, 1000000));
     app.add_option("--threads", a.threads, "default: every processor")->check(CLI::Range(1, 1024));
+    app.add_option("--age", a.age, "seconds since programming, of programming and the steady core");
     app.add_option("--json", a.json, "file for the result");
 }
 
@@ -69,9 +72,9 @@ std::vector<bitline::AdcRange> ranges_of(const bitline::SimulationResult& result
 
 /// One core in steady state, and where its time goes.
 void measure_core(const bitline::Network& network, const bitline::Mapping& mapping, const bitline::Dataset& data,
-                  const bitline::Preprocess& preprocess, Measured& measured) {
+                  const bitline::Preprocess& preprocess, const bitline::Conditions& conditions, Measured& measured) {
     constexpr int64_t kBlock = 8;
-    const bitline::Chip chip = bitline::program(mapping, ranges_of(measured.result), 1, 0);
+    const bitline::Chip chip = bitline::program(mapping, ranges_of(measured.result), 1, 0, conditions);
     bitline::ChipEngine engine(network, mapping, chip);
     const bitline::Shape& shape = network.values[static_cast<size_t>(network.input)].shape;
     const auto size = static_cast<size_t>(bitline::element_count(shape));
@@ -95,13 +98,14 @@ void measure_core(const bitline::Network& network, const bitline::Mapping& mappi
 }
 
 /// Processor time of all threads that programming takes per 100 million cells, best of several chips.
-double measure_programming(const bitline::Mapping& mapping, const bitline::SimulationResult& result) {
+double measure_programming(const bitline::Mapping& mapping, const bitline::SimulationResult& result,
+                           const bitline::Conditions& conditions) {
     constexpr uint32_t kChips = 5;
     const std::vector<bitline::AdcRange> ranges = ranges_of(result);
     double best = 0;
     for (uint32_t trial = 0; trial < kChips; ++trial) {
         const std::clock_t start = std::clock();
-        const bitline::Chip chip = bitline::program(mapping, ranges, 1, trial);
+        const bitline::Chip chip = bitline::program(mapping, ranges, 1, trial, conditions);
         const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
         const double scaled = 1e8 * seconds / static_cast<double>(chip.report.cells);
         best = trial == 0 ? scaled : std::min(best, scaled);
@@ -130,8 +134,8 @@ Measured measure(const Arguments& a) {
     measured.result =
         bitline::simulate(network, mapping, *data, choose_preprocess(a, network), nullptr, nullptr, options);
     measured.peak_rss_mib = peak_rss_mib();
-    measured.seconds_per_100m_cells = measure_programming(mapping, measured.result);
-    measure_core(network, mapping, *data, choose_preprocess(a, network), measured);
+    measured.seconds_per_100m_cells = measure_programming(mapping, measured.result, {a.age, 300});
+    measure_core(network, mapping, *data, choose_preprocess(a, network), {a.age, 300}, measured);
     return measured;
 }
 
@@ -169,6 +173,7 @@ void report(const Arguments& a, const Measured& measured) {
                                       {"settings", a.settings},
                                       {"samples", result.samples},
                                       {"trials", a.trials},
+                                      {"age", a.age},
                                       {"kernel", bitline::kernels::active().name},
                                       {"threads", bitline::threads()},
                                       {"images_per_second", result.images_per_second},

@@ -254,6 +254,8 @@ void expect_all_agree(const Shape& shape, uint32_t number) {
     if (shape.smallest_digit < 0 || shape.largest_digit > 1) return;
     drive_bits(*problem);
     expect_all_give(shape, *problem, expected_sums, expected);
+    problem->block.compact = true;
+    expect_all_give(shape, *problem, expected_sums, expected);
 }
 
 // ---------------------------------------------------------------------------------------------- the specification

@@ -115,6 +115,7 @@ void make_block(Source& source, Problem& problem) {
     block.cols = shape.cols;
     block.one_bit_digits = shape.bits;
     block.at_thresholds = shape.at_thresholds && !source.once_in(8);
+    block.compact = source.once_in(3);
     const size_t cells = size_t(shape.rows) * size_t(shape.cols);
     block.g = values<int32_t>(source, cells, source.once_in(4) ? 0 : -shape.largest_g, shape.largest_g);
     for (int32_t& g : block.g) g *= shape.factor;

@@ -213,8 +213,9 @@ TEST_P(DevicePresets, RefuseWhatTheyDoNotCover) {
         EXPECT_THROW(make_cell_law(cell, grid, {cell.relaxation.times.back() * 1.01, 300}), ConfigError);
         EXPECT_NE(outside_of_model(cell, {cell.relaxation.times.back() * 1.01, 300}), "");
     }
-    if (!cell.valid.time.empty())
+    if (!cell.valid.time.empty()) {
         EXPECT_THROW(make_cell_law(cell, grid, {cell.valid.time[1] * 1.01, 300}), ConfigError);
+    }
     if (!cell.valid.temperature.empty()) {
         EXPECT_THROW(make_cell_law(cell, grid, {0, cell.valid.temperature[1] + 1}), ConfigError);
     }
