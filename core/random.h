@@ -41,10 +41,30 @@ enum class Purpose : uint32_t {
     telegraph = 11,
     wandering_flicker = 12,
     wandering_telegraph = 13,
+    adc_capacitor = 20,
+    adc_ramp_step = 21,
+    adc_resistor = 22,
+    adc_comparator = 23,
+    adc_inl = 24,
+    adc_dnl = 25,
+    adc_missing_code = 26,
+    dac_gain = 30,
+    dac_offset = 31,
+    dac_inl = 32,
+    dac_dnl = 33,
+    dac_noise = 34,
+    open_word_line = 40,
+    open_bit_line = 41,
+    measured_device = 42,
     switching_spread = 50,   // devices as fabricated
     switching_cycle = 51,    // pulse to pulse
     write_attempt = 52,      // error of each attempt of a statistical write-verify
     write_verify_read = 53,  // reads between pulses or attempts
+    reference_pattern = 60,
+    first_reference_read = 61,
+    reference_read = 62,
+    affine_read = 63,
+    statistics_read = 64,
     test = 1000,
 };
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "mapping/cell_keys.h"
+#include "mapping/converter_keys.h"
 
 namespace bitline {
 
@@ -26,15 +27,6 @@ const OptionCondition<A> kDifferential{"weights.encoding (or weights.fallback) =
 const OptionCondition<A> kOffset{"weights.encoding (or weights.fallback) = offset or multilevel",
                                  {"weights.encoding", "weights.fallback"},
                                  [](const A& a) { return uses(a, Encoding::offset) || uses(a, Encoding::multilevel); }};
-const OptionCondition<A> kFixedRange{
-    "adc.range = fixed", {"adc.range"}, [](const A& a) { return a.adc.range == AdcOptions::Range::fixed; }};
-const OptionCondition<A> kCalibrated{
-    "adc.range = calibrated", {"adc.range"}, [](const A& a) { return a.adc.range == AdcOptions::Range::calibrated; }};
-const OptionCondition<A> kPercentile{
-    "adc.range = calibrated and adc.calibration = percentile", {"adc.range", "adc.calibration"}, [](const A& a) {
-        return a.adc.range == AdcOptions::Range::calibrated && a.adc.calibration == AdcOptions::Calibration::percentile;
-    }};
-
 const std::vector<std::pair<InputOptions::SignedCodes, std::string>> kSignedCodes{
     {InputOptions::SignedCodes::offset, "offset"}, {InputOptions::SignedCodes::twos_complement, "twos_complement"}};
 const std::vector<std::pair<InputOptions::BinaryCodes, std::string>> kBinaryCodes{
@@ -54,12 +46,6 @@ const std::vector<std::pair<WeightOptions::OffsetCorrection, std::string>> kCorr
     {WeightOptions::OffsetCorrection::reference_column, "reference_column"}};
 const std::vector<std::pair<BiasOptions::Place, std::string>> kPlaces{{BiasOptions::Place::digital, "digital"},
                                                                       {BiasOptions::Place::rows, "rows"}};
-const std::vector<std::pair<AdcOptions::Range, std::string>> kRanges{{AdcOptions::Range::lossless, "lossless"},
-                                                                     {AdcOptions::Range::fixed, "fixed"},
-                                                                     {AdcOptions::Range::calibrated, "calibrated"}};
-const std::vector<std::pair<AdcOptions::Calibration, std::string>> kCalibrations{
-    {AdcOptions::Calibration::mse, "mse"}, {AdcOptions::Calibration::percentile, "percentile"}};
-
 std::vector<std::pair<std::optional<Encoding>, std::string>> fallbacks() {
     std::vector<std::pair<std::optional<Encoding>, std::string>> all{{std::nullopt, "none"}};
     all.insert(all.end(), kEncodings.begin(), kEncodings.end());
@@ -118,32 +104,6 @@ OptionFields<A> coding_keys() {
                       "weights are clipped to this share of the layer's largest before mapping"),
         choice_field<A>("bias.place", member_of(&A::bias, &BiasOptions::place), kPlaces,
                         "added digitally, or held in rows of the array"),
-    };
-}
-
-OptionFields<A> converter_keys() {
-    const auto adc = [](auto member) { return member_of(&A::adc, member); };
-    using O = AdcOptions;
-    return {
-        integer_field<A>("adc.bits", adc(&O::bits), {1, 16}, "resolution; lossless: as many as the worst case needs",
-                         "lossless", 0),
-        choice_field<A>("adc.range", adc(&O::range), kRanges,
-                        "input range: the worst-case sum, a fixed share of the largest sum, or per layer from samples"),
-        real_field<A>("adc.full_scale", adc(&O::full_scale), kUpTo1, kShare, "share of the largest possible sum")
-            .only_with(kFixedRange),
-        choice_field<A>("adc.calibration", adc(&O::calibration), kCalibrations,
-                        "what the range minimises on the samples: least squared error, or covers a percentile")
-            .only_with(kCalibrated),
-        real_field<A>("adc.percentile", adc(&O::percentile), {50, 100, true}, kPercent,
-                      "share of the column sums that the range covers")
-            .only_with(kPercentile),
-        real_field<A>("adc.offset_sigma", adc(&O::offset_sigma), {0, 1000}, kLsb, "spread of the converters' offset"),
-        real_field<A>("adc.gain_sigma", adc(&O::gain_sigma), {0, 1}, kShare, "relative spread of the converters' gain"),
-        real_field<A>("adc.noise_sigma", adc(&O::noise_sigma), {0, 1000}, kLsb,
-                      "noise at the converters' inputs, fresh at every conversion"),
-        integer_field<A>("adc.columns_per_converter", adc(&O::columns_per_converter), kCount,
-                         "columns that share a converter and its errors; an analog pair is one column"),
-        bool_field<A>("adc.sense_amplifier", adc(&O::sense_amplifier), "one-bit sign decision; needs adc.bits = 1"),
     };
 }
 

@@ -7,6 +7,7 @@
 
 #include "mapping/architecture_keys.h"
 #include "mapping/cell_keys.h"
+#include "mapping/converter_keys.h"
 
 namespace bitline {
 
@@ -50,29 +51,12 @@ OptionViolation fallback(const WeightOptions& weights) {
     return {};
 }
 
-OptionViolation converter(const AdcOptions& adc) {
-    if (adc.sense_amplifier && adc.bits != 1) {
-        return {{"adc.sense_amplifier", "adc.bits"},
-                fmt::format("adc.sense_amplifier = true decides one bit, and adc.bits = {}; set adc.bits=1",
-                            adc.bits == 0 ? "lossless" : std::to_string(adc.bits))};
-    }
-    if (adc.bits == 0 && adc.range != AdcOptions::Range::lossless) {
-        const bool fixed = adc.range == AdcOptions::Range::fixed;
-        return {
-            {"adc.bits", "adc.range"},
-            fmt::format("adc.bits = lossless needs adc.range = lossless, and adc.range = {}; set adc.range=lossless "
-                        "or a number of bits, such as adc.bits=8",
-                        fixed ? "fixed" : "calibrated")};
-    }
-    return {};
-}
-
 }  // namespace
 
 OptionViolation find_architecture_violation(const Architecture& a) {
     for (const OptionViolation& violation :
          {find_field_violation(architecture_keys(), a), find_cell_violation(a.cell), active_rows(a.array), xnor_rows(a),
-          fallback(a.weights), converter(a.adc)}) {
+          fallback(a.weights), find_converter_violation(a.adc)}) {
         if (!violation.text.empty()) return violation;
     }
     return {};

@@ -111,7 +111,7 @@ int64_t convert_part(const LayerView& layer, const Pack& pack, size_t first_arra
     return clipped;
 }
 
-/// sum w x + bias from the sums of a pack: levels = codes * step, background and input corrections, then the integer
+/// sum w x + bias from the sums of a pack: levels = codes * unit, background and input corrections, then the integer
 /// relation between driven codes and inputs. The order of the double operations is fixed.
 void assemble(const LayerView& layer, const Pack& pack, const Scratch& scratch, int64_t first_sample,
               std::span<double> acc) {
@@ -126,7 +126,7 @@ void assemble(const LayerView& layer, const Pack& pack, const Scratch& scratch, 
         if (!plan.digital_bias.empty()) constant += plan.digital_bias[static_cast<size_t>(channel)];
         for (size_t i = 0; i < scratch.vectors.size(); ++i) {
             const size_t at = i * static_cast<size_t>(pack.cols) + static_cast<size_t>(o);
-            double levels = static_cast<double>(sums.codes[at] - sums.reference[i]) * adc.step;
+            double levels = static_cast<double>(sums.codes[at] - sums.reference[i]) * adc.unit();
             levels += static_cast<double>(sums.levels[at]);
             levels -= static_cast<double>(sums.background[at]) * per_background;
             levels += static_cast<double>(sums.thresholds[at]) * adc.threshold;

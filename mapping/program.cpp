@@ -186,18 +186,21 @@ ChipArray write_array(const LayerWriter& writer, const AdcRange& range, const Ar
     const int32_t max_digit = std::max(layer.input.digit_max, -layer.input.digit_min);
     // Rounding a lossless sum with a background needs more than the 24 bits of float32.
     array.converter.wide = (range.lossless && layer.grid.g_min != 0 && plan.cells_per_column == 1) ||
-                           std::max(range.hi, -range.lo) > kernels::kLargestNarrowCode;
+                           std::max(range.hi, -range.lo) > kernels::kLargestNarrowCode ||
+                           kernels::largest_threshold(array.converter) > kernels::kLargestNarrowCode;
     for (int64_t row = 0; row < plan.rows; row += plan.active_rows) {
         const int64_t rows = std::min(plan.active_rows, plan.rows - row);
         ChipBlock block = make_block(cells, static_cast<size_t>(row * lines), static_cast<size_t>(rows * lines));
         block.first_row = plan.first_row + row;
         block.rows = rows;
         block.cells.one_bit_digits = layer.input.one_bit_digits();
+        block.cells.at_thresholds = array.converter.has_transfer();
         block.cells.compact = writer.compact;
         array.converter.wide = array.converter.wide || !fits_float(block, max_digit);
         kernels::active().pack(block.cells);
         array.blocks.push_back(std::move(block));
     }
+    kernels::lay_out(array.converter);
     return array;
 }
 

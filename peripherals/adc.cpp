@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "peripherals/threshold_errors.h"
+
 namespace bitline {
 
 namespace {
@@ -60,7 +62,7 @@ AdcRange static_range(const AdcOptions& options, const SumBounds& bounds) {
     const double reach = static_cast<double>(std::max(bounds.high, -bounds.low));
     const double full_scale = fixed ? options.full_scale * static_cast<double>(bounds.largest) : reach;
     AdcRange range;
-    if (options.sense_amplifier) {
+    if (options.sense_amplifier && options.bits == 1) {
         range = sense_range(bounds, bounds.low < 0 ? 0.5 * full_scale : 0.25 * full_scale);
     } else if (!fixed && (options.bits == 0 || options.bits >= lossless_bits(bounds))) {
         range = code_window(options.bits == 0 ? lossless_bits(bounds) : options.bits, bounds.low < 0);
@@ -69,12 +71,60 @@ AdcRange static_range(const AdcOptions& options, const SumBounds& bounds) {
         range = covering_range(bounds, std::max(full_scale, 1e-9), options.bits);
     }
     range.policy = fixed ? "fixed" : range.lossless ? "lossless" : "worst case";
+    set_table(options, range);
     return range;
 }
 
-ConverterStreams converter_streams(uint64_t seed, uint32_t trial) {
-    return {stream_key(seed, trial, Purpose::adc_offset), stream_key(seed, trial, Purpose::adc_gain)};
+void set_table(const AdcOptions& options, AdcRange& range) {
+    if (options.thresholds != AdcOptions::Thresholds::table) return;
+    range.policy += ", table";
+    range.thresholds.clear();
+    for (const double at : options.table) range.thresholds.push_back(range.lo + at);
 }
+
+ConverterStreams converter_streams(uint64_t seed, uint32_t trial) {
+    const auto key = [&](Purpose purpose) { return stream_key(seed, trial, purpose); };
+    return {key(Purpose::adc_offset),    key(Purpose::adc_gain),     key(Purpose::adc_capacitor),
+            key(Purpose::adc_ramp_step), key(Purpose::adc_resistor), key(Purpose::adc_comparator),
+            key(Purpose::adc_inl),       key(Purpose::adc_dnl),      key(Purpose::adc_missing_code)};
+}
+
+namespace {
+
+/// Offsets and gains of every converter, noise of every conversion.
+void add_spread(const AdcOptions& options, const ConverterStreams& streams, uint32_t array,
+                kernels::Converter& converter) {
+    const size_t columns = converter.inv_step.size();
+    if (options.noise_sigma > 0) converter.deviation.assign(columns, options.noise_sigma / converter.inv_step[0]);
+    for (size_t c = 0; c < columns; ++c) {
+        const auto shared = static_cast<uint32_t>(c) / static_cast<uint32_t>(options.columns_per_converter);
+        if (options.gain_sigma > 0)
+            converter.inv_step[c] *= 1.0 + options.gain_sigma * converter_error(streams.gain, shared, array);
+        if (options.offset_sigma > 0)
+            converter.offset[c] += options.offset_sigma * converter_error(streams.offset, shared, array);
+        if (converter.one_bit && options.comparator_sigma > 0)
+            converter.offset[c] += options.comparator_sigma * converter_error(streams.comparator, shared, array);
+    }
+}
+
+/// Thresholds of the converters in use: of each one where they have errors of their own, else of all.
+void set_thresholds(const AdcOptions& options, const AdcRange& range, int columns, uint32_t array,
+                    const ConverterStreams* streams, kernels::Transfer& transfer) {
+    const int per_converter = streams ? options.columns_per_converter : columns;
+    for (int c = 0; c < columns; ++c) transfer.converter.push_back(c / per_converter);
+    for (int shared = 0; shared <= transfer.converter.back(); ++shared) {
+        const std::vector<double> inner =
+            streams ? draw_thresholds(options, range, *streams, static_cast<uint32_t>(shared), array)
+                    : nominal_thresholds(range);
+        // What lies half a code beyond the outer codes counts as clipped, unless a threshold lies there.
+        transfer.threshold.push_back(std::min(range.lo - 0.5, inner.front()));
+        transfer.threshold.insert(transfer.threshold.end(), inner.begin(), inner.end());
+        transfer.threshold.push_back(std::max(range.hi + 0.5, inner.back()));
+    }
+    transfer.value = range.values;
+}
+
+}  // namespace
 
 kernels::Converter make_converter(const AdcOptions& options, const AdcRange& range, int32_t level_step, int columns,
                                   uint32_t array, const ConverterStreams* streams) {
@@ -83,20 +133,13 @@ kernels::Converter make_converter(const AdcOptions& options, const AdcRange& ran
     converter.hi = range.hi;
     converter.one_bit = range.one_bit;
     const double inv_step = 1.0 / (range.step * level_step);
-    const double offset = range.one_bit ? -range.threshold / range.step : 0.0;
+    const double offset = range.one_bit ? -range.threshold / range.step : range.offset;
     converter.inv_step.assign(static_cast<size_t>(columns), inv_step);
     converter.offset.assign(static_cast<size_t>(columns), offset);
-    if (!streams) return converter;
-    if (options.noise_sigma > 0)
-        converter.deviation.assign(static_cast<size_t>(columns), options.noise_sigma / inv_step);
-    for (int c = 0; c < columns; ++c) {
-        const auto index = static_cast<size_t>(c);
-        const auto shared = static_cast<uint32_t>(c / options.columns_per_converter);
-        if (options.gain_sigma > 0)
-            converter.inv_step[index] *= 1.0 + options.gain_sigma * converter_error(streams->gain, shared, array);
-        if (options.offset_sigma > 0)
-            converter.offset[index] += options.offset_sigma * converter_error(streams->offset, shared, array);
-    }
+    if (streams) add_spread(options, *streams, array, converter);
+    const bool drawn = streams && has_threshold_errors(options) && !range.one_bit;
+    if (drawn || !range.thresholds.empty())
+        set_thresholds(options, range, columns, array, drawn ? streams : nullptr, converter.transfer);
     return converter;
 }
 

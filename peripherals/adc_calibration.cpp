@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "peripherals/adc.h"
+#include "peripherals/lloyd_max.h"
 
 namespace bitline {
 
@@ -102,6 +103,27 @@ AdcRange percentile_range(const WeightedSums& sums, const SumBounds& bounds, dou
     return range;
 }
 
+/// Thresholds and values of least squared error. Steps are the mean distance of the thresholds, values multiples of
+/// 2^-15 of the largest.
+AdcRange fitted_range(const WeightedSums& sums, AdcRange range) {
+    constexpr double kLargestValue = 32767;
+    const int64_t codes = int64_t{1} << range.bits;
+    range.lo = 0;
+    range.hi = static_cast<int32_t>(codes - 1);
+    Quantization fit = fit_lloyd_max(sums.level, sums.weight, static_cast<int>(codes));
+    // Sums are whole levels: half a level below the first that is to cross, no rounding decides.
+    for (double& at : fit.threshold) at = std::ceil(at) - 0.5;
+    const double span = codes > 2 ? (fit.threshold.back() - fit.threshold.front()) / static_cast<double>(codes - 2)
+                                  : fit.value.back() - fit.value.front();
+    range.step = std::max(span, 1e-3);
+    range.offset = 0.5 - fit.threshold.front() / range.step;
+    for (const double at : fit.threshold) range.thresholds.push_back(at / range.step + range.offset);
+    range.value_unit = std::max({std::abs(fit.value.front()), std::abs(fit.value.back()), 1e-3}) / kLargestValue;
+    for (const double value : fit.value)
+        range.values.push_back(static_cast<int32_t>(std::nearbyint(value / range.value_unit)));
+    return range;
+}
+
 /// A sense amplifier decides at the mean and counts as the mean distance from it.
 AdcRange sense_range(const WeightedSums& sums, const SumBounds& bounds, AdcRange range) {
     double mean = 0, distance = 0;
@@ -120,13 +142,23 @@ AdcRange sense_range(const WeightedSums& sums, const SumBounds& bounds, AdcRange
 AdcRange calibrated_range(const AdcOptions& options, const SumBounds& bounds, const SumHistogram& histogram) {
     AdcOptions uncalibrated = options;
     uncalibrated.range = AdcOptions::Range::lossless;
+    uncalibrated.thresholds = AdcOptions::Thresholds::uniform;
     AdcRange range = static_range(uncalibrated, bounds);
     const bool mse = options.calibration == AdcOptions::Calibration::mse;
     const WeightedSums sums = weigh(histogram);
     range.policy = mse ? "calibrated (mse)" : "calibrated (percentile)";
-    if (range.lossless || sums.level.empty()) return range;
+    if (range.lossless || sums.level.empty()) {
+        set_table(options, range);
+        return range;
+    }
     if (range.one_bit) return sense_range(sums, bounds, range);
-    return mse ? least_squares_range(sums, bounds, range) : percentile_range(sums, bounds, options.percentile, range);
+    if (fits_thresholds(options)) {
+        range.policy = "calibrated (Lloyd-Max)";
+        return fitted_range(sums, range);
+    }
+    range = mse ? least_squares_range(sums, bounds, range) : percentile_range(sums, bounds, options.percentile, range);
+    set_table(options, range);
+    return range;
 }
 
 }  // namespace bitline

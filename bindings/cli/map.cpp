@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/version.h"
 #include "mapping/mapping.h"
+#include "peripherals/threshold_errors.h"
 
 namespace bitline::cli {
 
@@ -92,6 +93,14 @@ std::string chip_text(const Mapping& mapping) {
     return text;
 }
 
+/// What converters do beyond equal steps with an offset and a gain, which cost nothing.
+std::string converters_text(const AdcOptions& adc) {
+    if (!decides_at_thresholds(adc)) return {};
+    return "converters thresholds of their own, looked up at every conversion: up to twice the time of equal steps, "
+           "and "
+           "no tiles of AMX\n";
+}
+
 std::string notes_text(const Model& model, const Mapping& mapping) {
     std::string text;
     for (const int node : mapping.digital_nodes) {
@@ -111,7 +120,7 @@ std::string report(const Model& model, const Mapping& mapping) {
         fmt::format(": arrays of {} x {} cells, {} bit per cell\n\n", a.array.rows, a.array.cols, a.cell.bits);
     return text + render(layer_table(mapping)) +
            "ADC bits: given/needed for a lossless sum; cycles: input cycles per sample, one after another\n\n" +
-           chip_text(mapping) + notes_text(model, mapping);
+           chip_text(mapping) + converters_text(a.adc) + notes_text(model, mapping);
 }
 
 Json layer_json(const MappedLayer& layer, const AdcOptions& adc) {
@@ -144,6 +153,7 @@ Json report_json(const Arguments& arguments, const Model& model, const Mapping& 
             {"architecture", to_json(mapping.architecture, *arguments.architecture, arguments.all_settings())},
             {"layers", layers},
             {"digital_layers", digital},
+            {"converters", decides_at_thresholds(mapping.architecture.adc) ? "thresholds" : "equal steps"},
             {"arrays", mapping.arrays},
             {"arrays_available", mapping.arrays_available > 0 ? Json(mapping.arrays_available) : Json(nullptr)},
             {"cores", mapping.cores},

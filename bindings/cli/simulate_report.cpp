@@ -52,6 +52,8 @@ Table chain_table(const SimulationResult& result, bool clips) {
 
 std::string range_text(const AdcRange& adc) {
     if (adc.one_bit) return adc.threshold == 0 ? "sign" : fmt::format("sign of sum - {:.4g}", adc.threshold);
+    if (!adc.values.empty())
+        return fmt::format("{:.8g} .. {:.8g}", adc.values.front() * adc.unit(), adc.values.back() * adc.unit());
     return fmt::format("{:.8g} .. {:.8g}", adc.lo * adc.step, adc.hi * adc.step);
 }
 
@@ -126,6 +128,22 @@ Json programming_json(const ProgrammingReport& report) {
     return json;
 }
 
+/// Level sums where codes begin; null for equal steps.
+Json thresholds_json(const AdcRange& adc) {
+    if (adc.thresholds.empty()) return nullptr;
+    Json levels = Json::array();
+    for (const double at : adc.thresholds) levels.push_back(number((at - adc.offset) * adc.step));
+    return levels;
+}
+
+/// Levels that codes count as; null where code * step.
+Json values_json(const AdcRange& adc) {
+    if (adc.values.empty()) return nullptr;
+    Json levels = Json::array();
+    for (const int32_t value : adc.values) levels.push_back(number(value * adc.unit()));
+    return levels;
+}
+
 Json adc_json(const AdcRange& adc) {
     return {{"bits", adc.bits},
             {"policy", adc.policy},
@@ -133,7 +151,9 @@ Json adc_json(const AdcRange& adc) {
             {"step", number(adc.step)},
             {"lo", adc.lo},
             {"hi", adc.hi},
-            {"threshold", adc.one_bit ? number(adc.threshold) : Json(nullptr)}};
+            {"threshold", adc.one_bit ? number(adc.threshold) : Json(nullptr)},
+            {"thresholds", thresholds_json(adc)},
+            {"values", values_json(adc)}};
 }
 
 Json layers_json(const SimulationResult& result) {

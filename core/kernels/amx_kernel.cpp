@@ -307,6 +307,7 @@ void sums(const Vector& vector, const kernels::Block& block, const kernels::Driv
 
 bool fits(const kernels::Block& block, const Converter& converter, const kernels::Drive& drive) {
     constexpr double kLargestT = 1 << 30;
+    if (converter.has_transfer()) return false;
     const int64_t sign = sign_of_weights(drive);
     const auto fits16 = [&](int64_t weight) { return int64_t{int16_t(sign * weight)} == sign * weight; };
     if (!std::all_of(drive.cycle_weight, drive.cycle_weight + drive.cycles, fits16)) return false;

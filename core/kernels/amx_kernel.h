@@ -26,7 +26,7 @@ int64_t convert(const Vector& vector, const kernels::Block& block, const Convert
 template <const Vector& vector, const Kernel& rest>
 struct Tiles {
     static void pack(kernels::Block& block) {
-        block.has_tiles = block.one_bit_digits && amx::pack(block);
+        block.has_tiles = block.one_bit_digits && !block.at_thresholds && amx::pack(block);
         if (!block.has_tiles) rest.pack(block);
     }
 

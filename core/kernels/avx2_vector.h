@@ -91,6 +91,9 @@ inline Bytes count_unequal16(Bytes count, Bytes a, Bytes b, Bytes valid) {
     return sub16(count, _mm256_andnot_si256(_mm256_cmpeq_epi16(a, b), valid));
 }
 
+/// from[index], 32 bits each.
+inline Bytes gather(const int32_t* from, Bytes index) { return _mm256_i32gather_epi32(from, index, 4); }
+
 inline Floats all(float value) { return _mm256_set1_ps(value); }
 inline Floats as_floats(Bytes a) { return _mm256_castsi256_ps(a); }
 inline Bytes as_bits(Floats a) { return _mm256_castps_si256(a); }
@@ -100,6 +103,7 @@ inline Floats multiply(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
 inline Floats subtract(Floats a, Floats b) { return _mm256_sub_ps(a, b); }
 inline Floats fused(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
 inline Floats negative_fused(Floats a, Floats b, Floats c) { return _mm256_fnmadd_ps(a, b, c); }
+inline Floats bound(Floats a, Floats lo, Floats hi) { return _mm256_min_ps(_mm256_max_ps(a, lo), hi); }
 /// +1 where a >= 0, else -1.
 inline Bytes sign_of(Floats a) {
     const Bytes mask = as_bits(_mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_GE_OQ));

@@ -85,6 +85,9 @@ inline Bytes count_unequal16(Bytes count, Bytes a, Bytes b, Bytes valid) {
 }
 inline Bytes count_unequal16(Bytes count, Bytes a, Bytes b) { return count_unequal16(count, a, b, all16(-1)); }
 
+/// from[index], 32 bits each.
+inline Bytes gather(const int32_t* from, Bytes index) { return _mm512_i32gather_epi32(index, from, 4); }
+
 inline Floats all(float value) { return _mm512_set1_ps(value); }
 inline Floats as_floats(Bytes a) { return _mm512_castsi512_ps(a); }
 inline Bytes as_bits(Floats a) { return _mm512_castps_si512(a); }
@@ -94,6 +97,7 @@ inline Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 inline Floats subtract(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
 inline Floats fused(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
 inline Floats negative_fused(Floats a, Floats b, Floats c) { return _mm512_fnmadd_ps(a, b, c); }
+inline Floats bound(Floats a, Floats lo, Floats hi) { return _mm512_min_ps(_mm512_max_ps(a, lo), hi); }
 /// +1 where a >= 0, else -1.
 inline Bytes sign_of(Floats a) {
     return _mm512_mask_blend_epi32(_mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_GE_OQ), all32(-1), all32(1));

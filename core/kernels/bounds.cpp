@@ -16,6 +16,22 @@ Converters view_of(const Converter& converter) {
     view.hi = converter.hi;
     view.one_bit = converter.one_bit;
     view.wide = converter.wide;
+    if (!converter.has_transfer()) return view;
+    const Transfer& transfer = converter.transfer;
+    view.threshold = transfer.threshold.data();
+    view.converter = transfer.converter.data();
+    view.value = transfer.value.empty() ? nullptr : transfer.value.data();
+    if (converter.wide) return view;
+    view.bins.table = transfer.table.data();
+    view.bins.of_bin = transfer.of_bin.data();
+    view.bins.distinct = transfer.distinct.data();
+    view.bins.value_of = transfer.value_of.empty() ? nullptr : transfer.value_of.data();
+    view.bins.count = transfer.bins;
+    view.bins.layers = transfer.layers;
+    view.bins.shift = transfer.shift;
+    const double step = fine_step(converter);
+    view.bins.lowest = float(view.anchor + double(transfer.origin) * step);
+    view.bins.highest = float(view.anchor + double(transfer.origin + transfer.top) * step);
     return view;
 }
 
@@ -30,6 +46,11 @@ int32_t common_factor(const std::vector<int32_t>& numbers) {
 
 int64_t largest_code(const Converter& converter) {
     if (converter.one_bit) return 1;
+    if (!converter.transfer.value.empty()) {
+        int64_t largest = 0;
+        for (const int32_t value : converter.transfer.value) largest = std::max(largest, std::abs(int64_t{value}));
+        return largest;
+    }
     return std::max(std::abs(int64_t{converter.lo}), std::abs(int64_t{converter.hi}));
 }
 

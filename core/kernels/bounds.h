@@ -28,10 +28,13 @@ Header packed_header(const Block& block) {
 /// What vector parts take over as it is; the arrays are left to the caller.
 Converters view_of(const Converter& converter);
 
+/// What neighbouring values of the narrow t differ by.
+double fine_step(const Converter& converter);
+
 /// Greatest number that divides all others; 1 for none but zeros.
 int32_t common_factor(const std::vector<int32_t>& numbers);
 
-/// Largest |code|.
+/// Largest |code|, or what codes count as.
 int64_t largest_code(const Converter& converter);
 
 /// Sum of the magnitudes of the cycles' weights.

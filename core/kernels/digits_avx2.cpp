@@ -200,6 +200,29 @@ struct RowNoise {
     const int32_t* z = nullptr;
 };
 
+/// Eight columns at thresholds, from t with the anchor; returns how many were clipped.
+int decide_eight(const Converters& converters, int col, Floats anchored, int32_t* codes) {
+    const Bins& bins = converters.bins;
+    const Floats lowest = all(bins.lowest);
+    const Bytes u = sub32(as_bits(bound(anchored, lowest, all(bins.highest))), as_bits(lowest));
+    const Bytes rest = and_bits(u, all32((1 << bins.shift) - 1)), number = load(converters.converter + col);
+    Bytes at = add32(shift_right32(u, bins.shift), multiply32(number, all32(bins.layers * bins.count)));
+    Bytes crossed = zero();
+    for (int layer = 0; layer < bins.layers; ++layer, at = add32(at, all32(bins.count))) {
+        const Bytes entry = gather(bins.table, at);
+        const auto carried = [&](Bytes from) { return shift_right32(add32(from, rest), bins.shift); };
+        crossed = add32(crossed, carried(shift_right32(entry, bins.shift)));
+        crossed = add32(crossed, carried(and_bits(entry, all32((1 << bins.shift) - 1))));
+    }
+    const Bytes last = sub32(gather(bins.distinct, number), all32(1));
+    const Bytes bounded = _mm256_min_epi32(_mm256_max_epi32(crossed, all32(1)), last);
+    const int32_t row = converters.hi - converters.lo + 3;
+    store(codes, bins.value_of ? gather(bins.value_of, add32(crossed, multiply32(number, all32(row))))
+                               : add32(bounded, all32(converters.lo - 1)));
+    const Bytes same = _mm256_cmpeq_epi32(crossed, bounded);
+    return __builtin_popcount(~unsigned(_mm256_movemask_ps(as_floats(same))) & 0xFF);
+}
+
 /// Eight columns in float32; returns how many were clipped.
 int convert_eight(const Converters& converters, int col, const int32_t* sums, const float* d, const int32_t* z,
                   int32_t* codes) {
@@ -207,6 +230,7 @@ int convert_eight(const Converters& converters, int col, const int32_t* sums, co
     if (d) x = fused(_mm256_load_ps(d), to_float(load(z)), x);
     const Floats anchored =
         fused(x, _mm256_loadu_ps(converters.step32 + col), _mm256_loadu_ps(converters.offset32 + col));
+    if (converters.threshold) return decide_eight(converters, col, anchored, codes);
     const Floats t = subtract(anchored, all(float(converters.anchor)));
     if (converters.one_bit) {
         store(codes, sign_of(t));
@@ -231,6 +255,12 @@ int convert_four(const Converters& converters, int col, __m256d sums, const floa
     const __m256d t = _mm256_sub_pd(anchored, _mm256_set1_pd(converters.anchor));
     __m256d code;
     int clipped = 0;
+    if (converters.threshold) {
+        alignas(32) double each[4];
+        _mm256_store_pd(each, t);
+        for (int i = 0; i < 4; ++i) codes[i] = convert_at_thresholds(converters, col + i, each[i], clipped);
+        return clipped;
+    }
     if (converters.one_bit) {
         const __m256d mask = _mm256_cmp_pd(t, _mm256_setzero_pd(), _CMP_GE_OQ);
         code = _mm256_blendv_pd(_mm256_set1_pd(-1), _mm256_set1_pd(1), mask);

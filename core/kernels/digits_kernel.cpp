@@ -103,15 +103,22 @@ void bound_sums(const Block& block, const Header& header, DigitRange range, Digi
 
 // ------------------------------------------------------------------------------------------------ calls
 
-/// The converters of columns that exist, and behind them columns that always read `lo`.
+/// The converters of columns that exist, and behind them columns that always read `lo`, or what lies in the middle of
+/// the first converter's thresholds.
 struct PaddedConverters {
     std::vector<float> step32, offset32, own;
     std::vector<double> step64, offset64;
+    std::vector<int32_t> number;  // of a transfer's converter
 
     PaddedConverters(const Block& block, const Converter& converter) {
         const size_t padded = size_t(tiles(block)) * kTile;
         step64.assign(padded, 0);
-        offset64.assign(padded, converter.lo);
+        const Transfer& transfer = converter.transfer;
+        const size_t last = size_t(converter.hi - converter.lo) + 1;
+        const bool rounds = !converter.has_transfer();
+        offset64.assign(padded, rounds ? converter.lo : 0.5 * (transfer.threshold[0] + transfer.threshold[last]));
+        if (!rounds) number = transfer.converter;
+        number.resize(padded, 0);
         std::copy_n(converter.inv_step.begin(), block.cols, step64.begin());
         std::copy_n(converter.offset.begin(), block.cols, offset64.begin());
         const double anchored = anchor(converter);
@@ -128,6 +135,7 @@ struct PaddedConverters {
         view.offset32 = offset32.data();
         view.step64 = step64.data();
         view.offset64 = offset64.data();
+        view.converter = number.data();
         return view;
     }
 };

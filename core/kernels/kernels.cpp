@@ -16,7 +16,8 @@ namespace bitline::kernels {
 
 double anchor(const Converter& converter) {
     if (converter.one_bit) return 0;
-    const int64_t largest = std::max(std::abs(int64_t{converter.lo}), std::abs(int64_t{converter.hi}));
+    const int64_t largest = std::max(
+        {std::abs(int64_t{converter.lo}), std::abs(int64_t{converter.hi}), int64_t{converter.transfer.largest}});
     return std::ldexp(1.5, std::bit_width(uint64_t(largest) + 1) + 1);
 }
 

@@ -20,17 +20,40 @@ struct Block {
     std::vector<int32_t> variance;  // (rows x cols), read-noise variance in `variance_unit`, 0 .. 32767; empty: none
     double variance_unit = 0;       // grid steps^2
     bool one_bit_digits = false;    // driven by Drive::bits, else by Drive::digits
+    bool at_thresholds = false;     // read by converters with a Transfer, which not every layout of cells serves
     bool compact = false;           // keeps no tables larger than g that a call can make from it
     std::vector<std::byte> packed;  // what `Kernel::pack` lays out for itself
     bool has_tables = false;        // likewise: how
     bool has_tiles = false;         // likewise
 };
 
+/// Decisions at any thresholds instead of equal steps, per converter; the code that t gets is
+///   clip(lo - 1 + number of thresholds <= t, lo, hi)
+/// with thresholds in float32 where t is (rounded to nearest), else in double. Each converter has hi - lo + 2 of them,
+/// ascending: between the first and the last one nothing is clipped, equal ones leave codes out. `value` is what codes
+/// count as; results are sums of these.
+struct Transfer {
+    std::vector<double> threshold;   // (converters x (hi - lo + 2)), codes, first + 1 <= last; empty: equal steps
+    std::vector<int32_t> converter;  // (cols), which converter reads a column
+    std::vector<int32_t> value;      // (hi - lo + 1); empty: the codes themselves
+
+    // What `lay_out` makes of them, see core/kernels/transfer.cpp.
+    int32_t largest = 0;            // see largest_threshold
+    int64_t origin = 0;             // of the bins, in steps of the narrow t
+    int32_t top = 0;                // of the last threshold, from the origin
+    int32_t shift = 0, bins = 0;    // a bin holds 2^shift steps
+    int32_t layers = 0;             // pairs of thresholds of a bin, at most
+    std::vector<int32_t> table;     // (converters x layers x bins)
+    std::vector<int32_t> of_bin;    // (converters), thresholds of a bin, at most
+    std::vector<int32_t> distinct;  // (converters), thresholds that differ
+    std::vector<int32_t> value_of;  // (converters x (hi - lo + 3)), by thresholds crossed; empty: lo - 1 + number
+};
+
 /// One converter per column: code = clip(round_half_even(t), lo, hi), t = fma(S, inv_step, offset + anchor) - anchor;
 /// fused product and sum rounded once, then the difference. The anchor lets the sum round t to a small binary fraction
 /// of a code, so that a sum S midway between two codes stays midway although inv_step is rounded. Narrow blocks (every
 /// |S| < 2^24, and |lo|, |hi| <= 4096) compute t in float32, with float32(inv_step) and float32(offset + anchor);
-/// others in double. `one_bit`: a sense amplifier, code = t >= 0 ? +1 : -1.
+/// others in double. `one_bit`: a sense amplifier, code = t >= 0 ? +1 : -1. A transfer decides at other places.
 struct Converter {
     std::vector<double> inv_step;   // (cols), codes per grid step
     std::vector<double> offset;     // (cols), codes
@@ -38,11 +61,21 @@ struct Converter {
     int32_t lo = 0, hi = 0;
     bool one_bit = false;
     bool wide = false;  // compute t in double
+    Transfer transfer;  // not with one_bit
+
+    bool has_transfer() const { return !transfer.threshold.empty(); }
 };
+
+/// Largest |threshold| without its fraction; 0 without a transfer.
+int32_t largest_threshold(const Converter& converter);
+
+/// Prepares the transfer for kernels. Called once after everything else is set; nothing to do without a transfer.
+void lay_out(Converter& converter);
 
 inline constexpr int32_t kLargestNarrowCode = 4096;  // t is a multiple of 2^-9 or less
 
-/// 1.5 * 2^e with the least e for which every code and its neighbours are below 2^(e-1); 0 for a sense amplifier.
+/// 1.5 * 2^e with the least e for which every code and its neighbours, and every threshold, are below 2^(e-1); 0 for a
+/// sense amplifier.
 double anchor(const Converter& converter);
 
 /// The digital side: output[column_output[c]] += code * column_weight[c] * cycle_weight[cycle].
@@ -98,7 +131,7 @@ struct Kernel {
     void (*sums)(const Block& block, const Drive& drive, int64_t* out);
 
     /// Sums, noise (may be null), conversion, shift and add: acc (vectors x outputs) is added to. Returns how many
-    /// conversions were clipped (t rounded outside lo .. hi; never for one_bit).
+    /// conversions were clipped (t rounded outside lo .. hi or beyond the outer thresholds; never for one_bit).
     int64_t (*convert)(const Block& block, const Converter& converter, const Readout& readout, const Drive& drive,
                        const Noise* noise, int64_t* acc);
 

@@ -207,10 +207,41 @@ struct Column {
     float unit, own;  // of the noise
 };
 
+/// How t becomes a code.
+enum class Decision { rounding, sign, thresholds };
+
+/// The bins of one column's converter, see Bins.
+struct ColumnBins {
+    const int32_t* table = nullptr;
+    const int32_t* value_of = nullptr;
+    int32_t of_bin = 0, count = 0, shift = 0;
+    Floats lowest, highest;
+    Bytes origin, rest, below, lo, hi;  // `below`: the code of no threshold crossed. lo, hi: bounds of what is crossed
+
+    ColumnBins(const Converters& converters, int col) : lowest(all(0)), highest(all(0)) {
+        if (!converters.bins.table) return;
+        const Bins& bins = converters.bins;
+        const size_t number = size_t(converters.converter[col]);
+        table = bins.table + number * size_t(bins.layers) * size_t(bins.count);
+        if (bins.value_of) value_of = bins.value_of + number * (size_t(converters.hi - converters.lo) + 3);
+        of_bin = bins.of_bin[number];
+        count = bins.count;
+        shift = bins.shift;
+        lowest = all(bins.lowest);
+        highest = all(bins.highest);
+        origin = as_bits(lowest);
+        rest = all32((1 << shift) - 1);
+        below = all16(converters.lo - 1);
+        lo = all16(1);
+        hi = all16(bins.distinct[number] - 1);
+    }
+};
+
 /// The same in every lane.
 struct ColumnVectors {
     Floats step, offset, anchor, factor, unit, own;
     Bytes lo, hi, weight;
+    ColumnBins bins;
     bool has_factor, small_weights;  // the cycles' weights times the column's fit in 16 bits
 
     explicit ColumnVectors(const Column& column)
@@ -223,17 +254,34 @@ struct ColumnVectors {
           lo(all16(column.converters.lo)),
           hi(all16(column.converters.hi)),
           weight(all32(column.weight)),
+          bins(column.converters, column.col),
           has_factor(column.factor != 1),
           small_weights(column.small_weights) {}
 };
 
-/// t of one vector of sums. The product with the factor is exact: a sum below 2^24.
+/// t of one vector of sums, with the anchor. The product with the factor is exact: a sum below 2^24.
 template <bool kNoisy>
-Floats scaled(const ColumnVectors& column, Bytes sum, Bytes variance, Bytes z) {
+Floats anchored(const ColumnVectors& column, Bytes sum, Bytes variance, Bytes z) {
     Floats x = to_float(sum);
     if (column.has_factor) x = multiply(x, column.factor);
     if (kNoisy) x = fused(noise_roots(fused(to_float(variance), column.unit, column.own)), to_float(z), x);
-    return subtract(fused(x, column.step, column.offset), column.anchor);
+    return fused(x, column.step, column.offset);
+}
+
+/// How many different thresholds of the column's converter are crossed.
+inline Bytes thresholds_crossed(const ColumnBins& bins, Floats anchored_t) {
+    const Bytes u = sub32(as_bits(bound(anchored_t, bins.lowest, bins.highest)), bins.origin);
+    const Bytes bin = shift_right32(u, bins.shift), rest = and_bits(u, bins.rest);
+    Bytes entry = gather(bins.table, bin);
+    const auto carried = [&](Bytes from) { return shift_right32(add32(from, rest), bins.shift); };
+    Bytes crossed = carried(shift_right32(entry, bins.shift));
+    for (int pair = 1; pair < bins.of_bin; pair += 2) {
+        crossed = add32(crossed, carried(and_bits(entry, bins.rest)));
+        if (pair + 1 == bins.of_bin) break;
+        entry = gather(bins.table + size_t(pair + 1) / 2 * size_t(bins.count), bin);
+        crossed = add32(crossed, carried(shift_right32(entry, bins.shift)));
+    }
+    return crossed;
 }
 
 /// Numbers of one tile in memory, in the order of totals.
@@ -268,7 +316,8 @@ inline int64_t convert_wide(const Column& column, const Integers& sum, const Int
         int32_t code = t >= 0 ? 1 : -1;
         if (!converters.one_bit) {
             int beyond = 0;
-            code = clip(__builtin_nearbyint(t), converters, beyond);
+            code = converters.threshold ? convert_at_thresholds(converters, column.col, t, beyond)
+                                        : clip(__builtin_nearbyint(t), converters, beyond);
             clipped += valid[code_of_total(k, kLanes)] ? beyond : 0;
         }
         totals[k] += code * (int32_t(int16_t(weight[k])) + (weight[k] >> 16)) * column.weight;
@@ -281,25 +330,43 @@ struct Codes {
     Bytes half[2];
 };
 
+/// What the whole numbers `rounded` become between lo and hi; counts those that are clipped.
+inline Bytes clip_and_count(Bytes rounded, Bytes lo, Bytes hi, const int16_t* valid, Bytes& clipped) {
+    const Bytes bounded = bound16(rounded, lo, hi);
+    clipped =
+        valid ? count_unequal16(clipped, rounded, bounded, load(valid)) : count_unequal16(clipped, rounded, bounded);
+    return bounded;
+}
+
+/// Codes of half a tile at thresholds.
+inline Bytes decide(const ColumnVectors& column, Floats first, Floats second, const int16_t* valid, Bytes& clipped) {
+    const ColumnBins& bins = column.bins;
+    const Bytes a = thresholds_crossed(bins, first), b = thresholds_crossed(bins, second);
+    const Bytes crossed = saturate16(a, b);
+    if (!bins.value_of) return clip_and_count(add16(crossed, bins.below), column.lo, column.hi, valid, clipped);
+    clip_and_count(crossed, bins.lo, bins.hi, valid, clipped);
+    return saturate16(gather(bins.value_of, a), gather(bins.value_of, b));
+}
+
 /// One tile in float32. `valid`: null where no lane is missing.
-template <bool kNoisy, bool kOneBit>
+template <bool kNoisy, Decision kDecision>
 __attribute__((always_inline)) inline Codes convert_narrow(const ColumnVectors& column, const Integers& sum,
                                                            const Integers& variance, const Integers& z,
                                                            const int16_t* valid, Bytes& clipped) {
     Codes codes;
     for (int half = 0; half < 2; ++half) {
         const int q = 2 * half;
-        const Floats first = scaled<kNoisy>(column, sum.at[q], variance.at[q], z.at[q]);
-        const Floats second = scaled<kNoisy>(column, sum.at[q + 1], variance.at[q + 1], z.at[q + 1]);
-        if (kOneBit) {
-            codes.half[half] = saturate16(sign_of(first), sign_of(second));
+        const Floats first = anchored<kNoisy>(column, sum.at[q], variance.at[q], z.at[q]);
+        const Floats second = anchored<kNoisy>(column, sum.at[q + 1], variance.at[q + 1], z.at[q + 1]);
+        const int16_t* const of_half = valid ? valid + half * (kLanes / 2) : nullptr;
+        if constexpr (kDecision == Decision::thresholds) {
+            codes.half[half] = decide(column, first, second, of_half, clipped);
             continue;
         }
-        const Bytes rounded = saturate16(to_nearest(first), to_nearest(second));
-        const Bytes bounded = bound16(rounded, column.lo, column.hi);
-        clipped = valid ? count_unequal16(clipped, rounded, bounded, load(valid + half * (kLanes / 2)))
-                        : count_unequal16(clipped, rounded, bounded);
-        codes.half[half] = bounded;
+        const Floats t[2] = {subtract(first, column.anchor), subtract(second, column.anchor)};
+        codes.half[half] = kDecision == Decision::sign ? saturate16(sign_of(t[0]), sign_of(t[1]))
+                                                       : clip_and_count(saturate16(to_nearest(t[0]), to_nearest(t[1])),
+                                                                        column.lo, column.hi, of_half, clipped);
     }
     return codes;
 }
@@ -385,7 +452,7 @@ int64_t convert_batch_wide(const Conversion& all, const Column& column, int firs
 }
 
 /// Likewise in float32; `clipped_numbers` counts. Codes of two cycles of the same vectors are added up together.
-template <bool kNoisy, bool kOneBit>
+template <bool kNoisy, Decision kDecision>
 __attribute__((noinline)) void convert_batch(const Conversion& all, const Column& column, const ColumnVectors& vectors,
                                              int first, int count, const PlaneSums& sums, const PlaneSums& squares,
                                              int32_t* totals, Bytes& clipped_numbers) {
@@ -397,7 +464,7 @@ __attribute__((noinline)) void convert_batch(const Conversion& all, const Column
         const TileInfo& tile = all.pass.tile[first + i];
         const Inputs from = inputs_of<kNoisy>(all, column, first + i, i, sums, squares);
         const int16_t* const valid = tile.full ? nullptr : all.pass.valid + size_t(first + i) * kLanes;
-        const Codes codes = convert_narrow<kNoisy, kOneBit>(vectors, from.sum, from.variance, from.z, valid, clipped);
+        const Codes codes = convert_narrow<kNoisy, kDecision>(vectors, from.sum, from.variance, from.z, valid, clipped);
         int32_t* const total = totals + size_t(tile.slot) * kLanes;
         if (tile.cycle_weight == 0 || !vectors.small_weights) {
             add_weighted(codes, all.pass.weight + size_t(first + i) * kLanes, vectors.weight, total);
@@ -417,7 +484,7 @@ __attribute__((noinline)) void convert_batch(const Conversion& all, const Column
 }
 
 /// One column, all tiles of a pass. Returns how many were clipped, but for those that `clipped_numbers` counts.
-template <bool kNoisy, bool kOneBit>
+template <bool kNoisy, Decision kDecision>
 int64_t convert_column(const Conversion& all, const Column& column, int32_t* totals, Bytes& clipped_numbers) {
     const ColumnVectors vectors(column);
     const size_t tile_bytes = index_stride(all.pass.index_groups, kLanes);
@@ -433,19 +500,18 @@ int64_t convert_column(const Conversion& all, const Column& column, int32_t* tot
         if (all.converters.wide) {
             clipped += convert_batch_wide<kNoisy>(all, column, first, count, sums, squares, totals);
         } else {
-            convert_batch<kNoisy, kOneBit>(all, column, vectors, first, count, sums, squares, totals, clipped_numbers);
+            convert_batch<kNoisy, kDecision>(all, column, vectors, first, count, sums, squares, totals,
+                                             clipped_numbers);
         }
     }
     return clipped;
 }
 
+template <bool kNoisy>
 int64_t convert_any_column(const Conversion& all, const Column& column, int32_t* totals, Bytes& clipped) {
-    if (column.noisy) {
-        return column.converters.one_bit ? convert_column<true, true>(all, column, totals, clipped)
-                                         : convert_column<true, false>(all, column, totals, clipped);
-    }
-    return column.converters.one_bit ? convert_column<false, true>(all, column, totals, clipped)
-                                     : convert_column<false, false>(all, column, totals, clipped);
+    if (column.converters.one_bit) return convert_column<kNoisy, Decision::sign>(all, column, totals, clipped);
+    if (column.converters.threshold) return convert_column<kNoisy, Decision::thresholds>(all, column, totals, clipped);
+    return convert_column<kNoisy, Decision::rounding>(all, column, totals, clipped);
 }
 
 int64_t convert(const Tables& tables, const Pass& pass, const Runs& runs, const Converters& converters,
@@ -472,7 +538,9 @@ int64_t convert(const Tables& tables, const Pass& pass, const Runs& runs, const 
                 const int32_t weight = output.column_weight[col];
                 const bool small = largest * __builtin_llabs(weight) <= INT16_MAX;
                 const Column column{converters, col, tables.factor, weight, small, noise.on, noise.unit, own};
-                clipped += convert_any_column(all, column, runs.totals + size_t(run) * run_size, clipped_numbers);
+                int32_t* const totals = runs.totals + size_t(run) * run_size;
+                clipped += noise.on ? convert_any_column<true>(all, column, totals, clipped_numbers)
+                                    : convert_any_column<false>(all, column, totals, clipped_numbers);
             }
         }
         output.add(output.context, first, count, runs.totals);

@@ -67,10 +67,22 @@ struct Code {
     bool clipped;
 };
 
+/// The code of t among the thresholds of a column's converter.
+template <class Real>
+Code convert_at_thresholds(Real t, const Converter& converter, int col) {
+    const Transfer& transfer = converter.transfer;
+    const int codes = converter.hi - converter.lo + 1;
+    const double* const first = transfer.threshold.data() + int64_t(transfer.converter[col]) * (codes + 1);
+    const auto crossed = int(std::count_if(first, first + codes + 1, [&](double at) { return Real(at) <= t; }));
+    const int code = std::clamp(crossed - 1, 0, codes - 1);
+    return {transfer.value.empty() ? converter.lo + code : transfer.value[code], code != crossed - 1};
+}
+
 /// Rounds half to even and clips t, which is float or double.
 template <class Real>
-Code convert_one(Real t, const Converter& converter) {
+Code convert_one(Real t, const Converter& converter, int col) {
     if (converter.one_bit) return {t >= 0 ? 1 : -1, false};
+    if (converter.has_transfer()) return convert_at_thresholds(t, converter, col);
     const Real rounded = std::nearbyint(t);
     if (rounded < Real(converter.lo)) return {converter.lo, true};
     if (rounded > Real(converter.hi)) return {converter.hi, true};
@@ -81,7 +93,7 @@ template <class Real>
 Code convert_column(const Converter& converter, double anchor, int col, int64_t sum, Draw noise) {
     const Real x = std::fma(Real(noise.d), Real(noise.z), Real(sum));
     const Real anchored = std::fma(x, Real(converter.inv_step[col]), Real(converter.offset[col] + anchor));
-    return convert_one(anchored - Real(anchor), converter);
+    return convert_one(anchored - Real(anchor), converter, col);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 //   W1-ideal        cells without errors: small whole levels
 //   W1-noise        Gaussian noise, one sigma per column
 //   W1-noise-state  read noise whose variance follows from inputs and cells
+//   W1-thresholds   converters for eight columns each, their steps off by 0.3 codes rms
 //   W1-two-adc      positive and negative cells read by converters of their own and subtracted digitally
 
 #include <fmt/format.h>
@@ -94,6 +95,24 @@ std::vector<uint64_t> make_bits(uint32_t number) {
     return bits;
 }
 
+/// What eight columns' converter decides: thresholds off by 0.2 codes, so steps by 0.3.
+void set_thresholds(kernels::Converter& converter) {
+    constexpr uint32_t kColumnsPerConverter = 8;
+    const auto codes = size_t(converter.hi - converter.lo) + 1;
+    const auto cols = uint32_t(converter.inv_step.size());
+    for (uint32_t col = 0; col < cols; ++col)
+        converter.transfer.converter.push_back(int32_t(col / kColumnsPerConverter));
+    for (uint32_t i = 0; i < (cols + kColumnsPerConverter - 1) / kColumnsPerConverter; ++i) {
+        std::vector<double> row;
+        for (uint32_t code = 0; code <= codes; ++code) {
+            const double error = 0.2 * double(bitline::gaussian(word(i * 65536 + code, 777)));
+            row.push_back(converter.lo + double(code) - 0.5 + error);
+        }
+        std::sort(row.begin(), row.end());
+        converter.transfer.threshold.insert(converter.transfer.threshold.end(), row.begin(), row.end());
+    }
+}
+
 Workload make_workload(const std::string& name) {
     Workload workload;
     workload.name = name;
@@ -111,7 +130,9 @@ Workload make_workload(const std::string& name) {
     if (name == "W1-noise") workload.converter.deviation.assign(cols, 1000.0);
     workload.converter.lo = -128;
     workload.converter.hi = 127;
+    if (name == "W1-thresholds") set_thresholds(workload.converter);
     workload.readout.outputs = kOutputs;
+    kernels::lay_out(workload.converter);
     for (size_t col = 0; col < cols; ++col) {
         const size_t slice = col / size_t(workload.per_slice);
         const int64_t sign = workload.per_slice == 2 && col % 2 == 1 ? -1 : 1;
@@ -278,7 +299,8 @@ struct Options {
     bool compact = false;
 };
 
-const std::vector<std::string> kWorkloads = {"W1", "W1-ideal", "W1-noise", "W1-noise-state", "W1-two-adc"};
+const std::vector<std::string> kWorkloads = {"W1",        "W1-ideal", "W1-noise", "W1-noise-state", "W1-thresholds",
+                                             "W1-two-adc"};
 
 std::vector<const kernels::Kernel*> chosen_kernels(const Options& options) {
     std::vector<const kernels::Kernel*> chosen;

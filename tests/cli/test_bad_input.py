@@ -315,6 +315,7 @@ ARCHITECTURE_CASES = [
     setting("set-fraction", "array.rows=64.5", "array.rows", "64.5"),
     setting("set-no-effect", "adc.full_scale=0.5", "adc.full_scale", "no effect"),
     setting("set-control-character", "name=a\x1b[31mb", "--set"),
+    setting("set-falling-thresholds", "adc.table=[2, 1, 3]", "adc.table"),
     setting("set-sense-amplifier", "adc.sense_amplifier=true", "adc.bits"),
     setting("set-unfit-encoding", "weights.encoding=xnor", "xnor"),
     architecture("unknown_key", "3", "array.colums", "array.cols"),

@@ -166,6 +166,16 @@ def test_map_by_hand(run_bitline, digits, tmp_path):
     assert (tmp_path / "mapping.h5").read_bytes().startswith(b"BITLINE\n")
 
 
+def test_map_says_what_converters_need(run_bitline, digits):
+    command = ["map", digits / "digits_cnn.onnx", "--arch", "default"]
+    plain = run_bitline([*command, "--set", "adc.offset_sigma=1"])
+    assert plain.returncode == 0 and "looked up" not in plain.stdout, plain.stderr
+    errors = [*command, "--set", "adc.type=flash", "--set", "adc.comparator_sigma=0.3"]
+    spread = run_bitline(errors)
+    assert "converters thresholds of their own, looked up at every conversion" in spread.stdout, spread.stderr
+    assert read_json(run_bitline([*errors, "--json", "-"]).stdout)["converters"] == "thresholds"
+
+
 def test_map_shows_a_misfit(run_bitline, digits):
     chip = ["--set", "chip.arrays_per_core=1", "--set", "chip.cores_per_tile=1", "--set", "chip.tiles_per_chip=2"]
     command = ["map", digits / "digits_cnn.onnx", "--arch", "default", *chip]

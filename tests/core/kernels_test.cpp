@@ -113,6 +113,43 @@ void fill_converter(const Shape& shape, Source& source, Converter& converter) {
     }
 }
 
+/// Thresholds that are crossed exactly where equal steps round to the next code: a tie goes to the even one.
+void set_equal_steps(Problem& problem) {
+    Converter& converter = problem.converter;
+    for (int64_t code = converter.lo; code <= int64_t{converter.hi} + 1; ++code) {
+        double at = double(code) - 0.5;
+        if (code % 2 != 0) at = converter.wide ? std::nextafter(at, 1e9) : std::nextafterf(float(at), 1e9F);
+        converter.transfer.threshold.push_back(at);
+    }
+    converter.transfer.converter.assign(size_t(problem.block.cols), 0);
+    problem.block.at_thresholds = true;
+    lay_out(converter);
+}
+
+/// Thresholds of three converters, `spread` codes off; some heaped on one place, some results not the codes.
+void set_thresholds(Problem& problem, Source& source, double spread) {
+    Converter& converter = problem.converter;
+    const int codes = converter.hi - converter.lo + 1;
+    for (int i = 0; i < 3; ++i) {
+        std::vector<double> row;
+        for (int code = 0; code <= codes; ++code) {
+            row.push_back(converter.lo + code - 0.5 + spread * source.real(-1, 1));
+            if (code > 0 && code < codes && source.integer(0, 19) == 0) row.back() = row[size_t(code) - 1];
+        }
+        std::sort(row.begin(), row.end());
+        row.back() = std::max(row.back(), row.front() + 1);
+        converter.transfer.threshold.insert(converter.transfer.threshold.end(), row.begin(), row.end());
+    }
+    for (int col = 0; col < problem.block.cols; ++col) converter.transfer.converter.push_back(col / 4 % 3);
+    problem.block.at_thresholds = true;
+    if (source.integer(0, 1) == 0) {
+        for (int code = 0; code < codes; ++code) {
+            converter.transfer.value.push_back(int32_t(source.integer(-30000, 30000)));
+        }
+    }
+    lay_out(converter);
+}
+
 /// Noise of the converters, about as large as that of the cells.
 void fill_deviation(const Shape& shape, Source& source, Converter& converter) {
     const double typical = std::sqrt(shape.variance_unit * 16384 * shape.rows) * std::max(1, shape.largest_digit);
@@ -302,6 +339,85 @@ TEST(Kernels, SumsMidwayBetweenCodesAreMidwayThoughTheReciprocalOfTheStepIsRound
                 }
                 ASSERT_EQ(code_of(*kernel, sum - 2, 2.0 * level, true), code) << kernel->name << ' ' << level;
                 ASSERT_EQ(code_of(*kernel, sum + 2, 2.0 * level, true), code + 1) << kernel->name << ' ' << level;
+            }
+        }
+    }
+}
+
+TEST(Kernels, ThresholdsCountThoseThatAreCrossed) {
+    // t = 6, 0.5 and -96.5 at thresholds of codes 0 .. 3. The second converter's code 2 is missing.
+    for (const bool wide : {false, true}) {
+        for (const bool values : {false, true}) {
+            auto problem = small_problem();
+            problem->converter.lo = 0;
+            problem->converter.hi = 3;
+            problem->converter.wide = wide;
+            Transfer& transfer = problem->converter.transfer;
+            transfer.threshold = {-1, 0.25, 0.75, 2, 5, -96.5, -3, 0.5, 0.5, 8};
+            transfer.converter = {0, 1, 1};
+            if (values) transfer.value = {-70, 100, 200, 301};
+            lay_out(problem->converter);
+            problem->block.at_thresholds = true;
+            const int64_t first = values ? 301 : 3, second = values ? 301 : 3, third = values ? -70 : 0;
+            for (const Kernel* kernel : available_kernels()) {
+                const Result result = convert(*kernel, *problem);
+                EXPECT_THAT(result.acc, testing::ElementsAre(5 + first * 3, 5 + (second * 10 + third * 1000) * 3))
+                    << kernel->name;
+                EXPECT_EQ(result.clipped, 1) << kernel->name;  // 6 lies beyond 5, -96.5 just inside
+            }
+        }
+    }
+}
+
+TEST(Kernels, ThresholdsOfEqualStepsGiveTheBitsOfRounding) {
+    for (int bits = 1; bits <= 16; ++bits) {
+        for (const bool wide : {false, true}) {
+            if (bits > 12 && !wide) continue;
+            Shape shape;
+            shape.rows = 40;
+            shape.cols = 37;
+            shape.vectors = 40;
+            shape.adc_bits = bits;
+            shape.largest_g = bits % 2 ? 3 : 1 << 14;  // few sums, often ties, or many
+            shape.wide = wide;
+            const auto problem = make_problem(shape, 60 + uint32_t(bits));
+            problem->converter.lo = std::max(problem->converter.lo, -4096);
+            problem->converter.hi = wide ? problem->converter.hi : std::min(problem->converter.hi, 4096);
+            const Result expected = convert(scalar(), *problem);
+            EXPECT_GT(expected.clipped, 0);
+            set_equal_steps(*problem);
+            for (const bool as_bits : {false, true}) {
+                if (as_bits) drive_bits(*problem);
+                for (const Kernel* kernel : available_kernels()) {
+                    EXPECT_EQ(convert(*kernel, *problem), expected) << kernel->name << ' ' << bits << ' ' << wide;
+                }
+            }
+        }
+    }
+}
+
+TEST(Kernels, AgreeAtAnyThresholds) {
+    uint32_t number = 500;
+    for (const double spread : {0.05, 0.4, 3.0, 50.0}) {
+        for (const int bits : {1, 2, 3, 5, 8, 11, 12}) {
+            for (const int kind : {0, 1, 2}) {
+                Shape shape;
+                shape.rows = 70;
+                shape.cols = 23;
+                shape.vectors = 41;
+                shape.adc_bits = bits;
+                shape.noisy = kind == 1;
+                shape.wide = kind == 2;
+                const auto problem = make_problem(shape, ++number);
+                Source source(number + 1000);
+                problem->converter.lo = std::max(problem->converter.lo, -2000);
+                problem->converter.hi = std::min(problem->converter.hi, 2000);
+                set_thresholds(*problem, source, spread);
+                const auto expected_sums = sums(scalar(), *problem);
+                const auto expected = convert(scalar(), *problem);
+                expect_all_give(shape, *problem, expected_sums, expected);
+                drive_bits(*problem);
+                expect_all_give(shape, *problem, expected_sums, expected);
             }
         }
     }

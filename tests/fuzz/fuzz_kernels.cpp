@@ -40,6 +40,7 @@ struct Shape {
     int adc_bits = 8;
     bool one_bit = false, wide = false;
     bool cell_noise = false, converter_noise = false;
+    bool at_thresholds = false;
 };
 
 struct Problem {
@@ -85,6 +86,7 @@ Shape make_shape(Source& source) {
     shape.wide = largest_sum >= 1 << 24 || shape.adc_bits > 12 || source.once_in(4);
     shape.cell_noise = source.once_in(large ? 1 : 3);
     shape.converter_noise = source.once_in(3);
+    shape.at_thresholds = !shape.one_bit && source.once_in(3);
     return shape;
 }
 
@@ -112,6 +114,7 @@ void make_block(Source& source, Problem& problem) {
     block.rows = shape.rows;
     block.cols = shape.cols;
     block.one_bit_digits = shape.bits;
+    block.at_thresholds = shape.at_thresholds && !source.once_in(8);
     block.compact = source.once_in(3);
     const size_t cells = size_t(shape.rows) * size_t(shape.cols);
     block.g = values<int32_t>(source, cells, source.once_in(4) ? 0 : -shape.largest_g, shape.largest_g);
@@ -120,6 +123,34 @@ void make_block(Source& source, Problem& problem) {
     if (!shape.cell_noise) return;
     block.variance = values<int32_t>(source, cells, 0, source.one_of({1, 15, 1000, 32767}));
     block.variance_unit = std::exp2(source.real(-30, 20));
+}
+
+/// Thresholds of some converters: near those of equal steps, anywhere, in heaps, or on codes and halves of them.
+void make_transfer(Source& source, Problem& problem) {
+    Converter& converter = problem.converter;
+    Transfer& transfer = converter.transfer;
+    const int codes = converter.hi - converter.lo + 1;
+    const int most = std::max(1, (1 << 16) / codes), converters = int(source.integer(1, std::min(most, 6)));
+    const double spread = source.one_of({0.0, 0.01, 0.3, 2.0, double(codes)});
+    const double room = problem.shape.wide ? 1e6 : kLargestNarrowCode;
+    for (int i = 0; i < converters; ++i) {
+        std::vector<double> row;
+        const double grid = source.one_of({0x1p-30, 0.5, 0.5, 3.0});
+        for (int code = 0; code <= codes; ++code) {
+            const double at = converter.lo + code - 0.5 + spread * source.real(-1, 1);
+            row.push_back(std::clamp(std::round(at / grid) * grid, -room, room));
+        }
+        std::sort(row.begin(), row.end());
+        row.front() = std::max(std::min(row.front(), row.back() - 1), -room);
+        row.back() = std::max(row.back(), row.front() + 1);
+        transfer.threshold.insert(transfer.threshold.end(), row.begin(), row.end());
+    }
+    for (int col = 0; col < problem.shape.cols; ++col) {
+        transfer.converter.push_back(int32_t(source.integer(0, converters - 1)));
+    }
+    if (source.once_in(2)) return;
+    const int64_t largest = source.one_of({7, 1000, 32767, 32768, 1 << 20});
+    for (int code = 0; code < codes; ++code) transfer.value.push_back(int32_t(source.integer(-largest, largest)));
 }
 
 /// Conversions between saturated ones and ones that hardly move, often with ties.
@@ -146,6 +177,9 @@ void make_converter(Source& source, Problem& problem) {
         const double spread = typical * std::exp2(source.real(-15, 2));
         converter.deviation.push_back(source.once_in(10) ? 0 : spread);
     }
+    if (!shape.at_thresholds) return;
+    make_transfer(source, problem);
+    lay_out(converter);
 }
 
 int64_t sum_of_sizes(const std::vector<int64_t>& weights) {
@@ -177,8 +211,8 @@ void make_weights(Source& source, Problem& problem) {
         readout.column_weight.push_back(source.once_in(10) ? 0 : source.once_in(2) ? power : -power);
     }
     // The totals must fit in 64 bits.
-    const double largest = std::exp2(shape.adc_bits) * double(sum_of_sizes(problem.cycle_weight)) *
-                           double(sum_of_sizes(readout.column_weight));
+    const double largest = std::exp2(shape.at_thresholds ? 21 : shape.adc_bits) *
+                           double(sum_of_sizes(problem.cycle_weight)) * double(sum_of_sizes(readout.column_weight));
     if (largest > 0x1p62) readout.column_weight.assign(size_t(shape.cols), -1);
 }
 
@@ -243,7 +277,8 @@ Result compute(const Kernel& kernel, Problem& problem, int split) {
          << " cycles, " << (shape.bits ? "bits" : "digits") << ' ' << shape.smallest_digit << " .. "
          << shape.largest_digit << ", |g| <= " << shape.largest_g << " * " << shape.factor << ", " << shape.adc_bits
          << "-bit " << (shape.one_bit ? "sense amplifier" : "converter") << (shape.wide ? ", wide" : ", narrow")
-         << (shape.cell_noise ? ", noise of cells" : "") << (shape.converter_noise ? ", noise of converters" : "");
+         << (shape.at_thresholds ? ", at thresholds" : "") << (shape.cell_noise ? ", noise of cells" : "")
+         << (shape.converter_noise ? ", noise of converters" : "");
     throw std::runtime_error(text.str());
 }
 

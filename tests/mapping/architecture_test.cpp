@@ -195,6 +195,16 @@ TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
         {"adc.full_scale=0.25", "adc.range=fixed"},
         {"adc.calibration=percentile", "adc.range=calibrated"},
         {"adc.percentile=99.5 %", "adc.range=calibrated", "adc.calibration=percentile"},
+        {"adc.thresholds=lloyd_max", "adc.range=calibrated", "adc.bits=4"},
+        {"adc.table=[0.5, 1.5, 4]", "adc.thresholds=table", "adc.bits=2"},
+        {"adc.type=sar"},
+        {"adc.capacitor_sigma=1 %", "adc.type=sar"},
+        {"adc.step_sigma=1 %", "adc.type=ramp"},
+        {"adc.resistor_sigma=1 %", "adc.type=flash"},
+        {"adc.comparator_sigma=0.5", "adc.type=flash"},
+        {"adc.inl_sigma=0.5"},
+        {"adc.dnl_sigma=0.5"},
+        {"adc.missing_codes=1 %"},
         {"adc.offset_sigma=0.5"},
         {"adc.gain_sigma=1 %"},
         {"adc.noise_sigma=0.5"},
@@ -216,6 +226,44 @@ TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
         cases.push_back({law + ".above_from=0.5", law + ".above=0.1", needs});
         cases.push_back({law + ".above=[0.1, 0.2]", law + ".above_from=0.5", needs});
     }
+    const std::string pulses = "cell.write_verify.method=pulses", up = "cell.switching.";
+    const auto with_law = [&](const std::string& law, const std::vector<std::string>& settings) {
+        for (const std::string& setting : settings) cases.push_back({up + setting, pulses, up + "law=" + law});
+    };
+    cases.push_back({up + "law=linear", pulses});
+    with_law("exponential",
+             {"pulses_up=50", "pulses_down=60", "label_up=1.5", "label_down=2.5", "spread.label=0.1", "voltage_up=-1.1",
+              "voltage_down=1.2", "pulse_width=1 us", "cycle_sigma=0.1", "spread.range=2 %"});
+    with_law("linear", {"step_up=2 %", "step_down=3 %", "slope_up=0.3", "slope_down=0.4", "spread.step=10 %",
+                        "spread.asymmetry=4 %", "spread.slope=0.05"});
+    with_law("exp_step",
+             {"exp_a=2", "exp_b=0.5", "exp_factor_up=0.2", "exp_factor_down=0.3", "exp_rate_up=2", "exp_rate_down=3"});
+    with_law("pow_step", {"power_up=2", "power_down=3"});
+    for (const char* table : {"table_up=[2, 1]", "table_down=[1, 2]"})
+        cases.push_back({up + table, up + (table[6] == 'u' ? "table_down=[1, 1]" : "table_up=[1, 1]"), pulses,
+                         up + "law=piecewise"});
+    cases.push_back({up + "cycle_noise=range", up + "cycle_sigma=0.02", pulses});
+    const std::vector<std::string> vteam{"v_on=-0.2", "v_off=0.3", "k_on=-10", "k_off=5"};
+    const auto with_vteam = [&](const std::string& setting, const std::string& window) {
+        cases.push_back({up + "vteam." + setting, pulses, up + "law=vteam", up + "voltage_up=-1", up + "voltage_down=1",
+                         "cell.g_min=1 uS"});
+        if (!window.empty()) cases.back().push_back(up + "vteam.window=" + window);
+        for (const std::string& needed : vteam) {
+            if (parse_setting(needed).first != parse_setting(setting).first)
+                cases.back().push_back(up + "vteam." + needed);
+        }
+    };
+    for (const char* setting : {"v_on=-0.5", "v_off=0.6", "k_on=-9", "k_off=8", "alpha_on=2", "alpha_off=4",
+                                "window=biolek", "resistance=exponential"})
+        with_vteam(setting, "");
+    with_vteam("window_power=3", "biolek");
+    for (const char* setting : {"a_on=0.1", "a_off=0.8", "window_width=0.2"}) with_vteam(setting, "team");
+    const std::string loop = "cell.write_verify.";
+    for (const char* setting :
+         {"tolerance=2 %", "limit=9", "attempt_sigma=4 %", "read_sigma=1 %", "pulse_energy=1 pJ", "read_energy=2 pJ"})
+        cases.push_back({loop + setting, loop + "method=statistical"});
+    cases.push_back({loop + "method=statistical"});
+    cases.push_back({loop + "start=high", pulses});
     std::set<std::string> seen, hashes;
     for (const std::vector<std::string>& texts : cases) {
         const Architecture changed = parse_architecture("array: {rows: 128}", "plain.yaml", settings_of(texts));
@@ -275,6 +323,13 @@ TEST(Architecture, KeysWithoutEffectAreRefusedWhereTheUserSetThem) {
               "--set adc.full_scale=0.5: has no effect: it needs adc.range = fixed, and here adc.range = calibrated");
     const std::vector<std::pair<std::string, std::vector<std::string>>> cases{
         {"default", {"adc.percentile=99"}},
+        {"default", {"adc.capacitor_sigma=0.01"}},
+        {"default", {"adc.type=sar", "adc.step_sigma=0.01"}},
+        {"default", {"adc.type=ramp", "adc.resistor_sigma=0.01"}},
+        {"default", {"adc.comparator_sigma=0.01"}},
+        {"default", {"adc.table=[1]"}},
+        {"default", {"adc.thresholds=lloyd_max", "adc.calibration=percentile"}},
+        {"default", {"adc.sense_amplifier=true", "adc.bits=1", "adc.inl_sigma=1"}},
         {"ideal", {"adc.calibration=percentile"}},
         {"default", {"adc.range=lossless", "adc.calibration=mse"}},
         {"isaac", {"weights.subtraction=digital"}},
@@ -320,6 +375,16 @@ TEST(Architecture, RangesAndRelations) {
         {{"weights.encoding=xnor", "weights.fallback=xnor"}, "choose another or none"},
         {{"weights.encoding=multilevel", "weights.fallback=xnor"}, "choose another or none"},
         {{"adc.sense_amplifier=true"}, "set adc.bits=1"},
+        {{"adc.sense_amplifier=true", "adc.bits=4"}, "1 to 3 bits"},
+        {{"adc.bits=13", "adc.inl_sigma=0.1"}, "1 <= adc.bits <= 12"},
+        {{"adc.thresholds=lloyd_max", "adc.range=fixed"}, "needs adc.range = calibrated"},
+        {{"adc.thresholds=lloyd_max", "adc.type=sar"}, "equal steps"},
+        {{"adc.thresholds=table"}, "adc.table has 0 thresholds, and adc.bits = 8 needs 2^8 - 1 = 255"},
+        {{"adc.thresholds=table", "adc.bits=2", "adc.table=[0.5, 1.5]"}, "needs 2^2 - 1 = 3"},
+        {{"adc.thresholds=table", "adc.bits=2", "adc.table=[0.5, 2.5, 1.5]"},
+         "threshold 1.5 of code 3 lies below threshold 2.5 of code 2"},
+        {{"adc.thresholds=table", "adc.bits=2", "adc.table=[0.5, nan, 1.5]"}, "nan"},
+        {{"adc.thresholds=table", "adc.bits=2", "adc.table=[0.5, 1.5, 1e9]"}, "adc.table <= 8192"},
         {{"adc.bits=lossless"}, "set adc.range=lossless"},
     };
     for (const auto& [texts, expected] : cases) EXPECT_THAT(setting_error("default", texts), HasSubstr(expected));

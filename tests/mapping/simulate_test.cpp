@@ -151,6 +151,32 @@ TEST(Simulate, EachErrorAloneLowersTheSignalToNoiseRatio) {
     EXPECT_LT(sqnr([](Architecture& a) { a.adc.offset_sigma = 1; }), 60);
     EXPECT_LT(sqnr([](Architecture& a) { a.adc.gain_sigma = 0.02; }), 60);
     EXPECT_LT(sqnr([](Architecture& a) { a.adc.noise_sigma = 1; }), 60);
+    const auto converter = [&](auto&& change) {
+        return sqnr([&](Architecture& a) {
+            a.adc.bits = 12;
+            change(a.adc);
+        });
+    };
+    using Type = AdcOptions::Type;
+    EXPECT_EQ(converter([](AdcOptions&) {}), 999);
+    EXPECT_LT(converter([](AdcOptions& o) { o.type = Type::sar, o.capacitor_sigma = 0.1; }), 60);
+    EXPECT_LT(converter([](AdcOptions& o) { o.type = Type::ramp, o.step_sigma = 0.2; }), 60);
+    EXPECT_LT(converter([](AdcOptions& o) { o.type = Type::flash, o.resistor_sigma = 0.1; }), 60);
+    EXPECT_LT(converter([](AdcOptions& o) { o.type = Type::flash, o.comparator_sigma = 1; }), 60);
+    EXPECT_LT(converter([](AdcOptions& o) { o.inl_sigma = 1; }), 60);
+    EXPECT_LT(converter([](AdcOptions& o) { o.dnl_sigma = 0.2; }), 60);
+    EXPECT_LT(converter([](AdcOptions& o) { o.missing_codes = 0.5; }), 60);
+    const auto fitted = [&](AdcOptions::Thresholds thresholds, bool amplifier) {
+        return sqnr([&](Architecture& a) {
+            a.adc.bits = 3;
+            a.adc.range = AdcOptions::Range::calibrated;
+            a.adc.thresholds = thresholds;
+            a.adc.sense_amplifier = amplifier;
+        });
+    };
+    const double equal_steps = fitted(AdcOptions::Thresholds::uniform, false);
+    EXPECT_GT(fitted(AdcOptions::Thresholds::lloyd_max, false), equal_steps + 0.1);
+    EXPECT_EQ(fitted(AdcOptions::Thresholds::uniform, true), fitted(AdcOptions::Thresholds::lloyd_max, false));
     // Twice the error, four times its power, where the error is far above a level and far from the limits.
     const auto middle = [](Architecture& a, double sigma) {
         a.cell.g_min = 5e-5;
