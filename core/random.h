@@ -41,6 +41,9 @@ enum class Purpose : uint32_t {
     telegraph = 11,
     wandering_flicker = 12,
     wandering_telegraph = 13,
+    open_word_line = 40,
+    open_bit_line = 41,
+    measured_device = 42,
     switching_spread = 50,   // devices as fabricated
     switching_cycle = 51,    // pulse to pulse
     write_attempt = 52,      // error of each attempt of a statistical write-verify

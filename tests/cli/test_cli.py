@@ -204,7 +204,20 @@ SCHEMA = {
         {
             "accuracy": SHARE,
             "agreement": SHARE,
-            "programming": {"cells": int, "stuck_low": int, "stuck_high": int, "clipped": int},
+            "programming": {
+                "cells": int,
+                "stuck_low": int,
+                "stuck_high": int,
+                "stuck_other": int,
+                "open": int,
+                "open_word_lines": int,
+                "open_bit_lines": int,
+                "faulty_digits": int,
+                "unrepaired_digits": int,
+                "measured": int,
+                "repaired_digits": int,
+                "clipped": int,
+            },
         }
     ],
     "layers": [
