@@ -69,6 +69,11 @@ OptionViolation stuck_cells(const StuckAtOptions& stuck) {
 /// Measured data hold what these effects would add, so that none of them may be set beside.
 OptionViolation measurements(const CellOptions& cell) {
     using Model = ProgrammingErrorOptions::Model;
+    if (!cell.measured.conductance_map.empty() && cell.relaxation.includes_programming)
+        return {
+            {"cell.conductance_map", "cell.relaxation.includes_programming"},
+            "cell.conductance_map holds the errors of programming, which cell.relaxation.includes_programming = true "
+            "adds once more; set it to false"};
     if (cell.measured.data.empty()) return {};
     const ProgrammingErrorOptions& error = cell.programming_error;
     const bool is_law = error.model == Model::state || error.model == Model::table;

@@ -17,7 +17,7 @@
 namespace bitline {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 using testing::TemporaryFolder;
 
 template <class Action>
@@ -74,7 +74,7 @@ TEST(Architecture, PresetsAreWhatTheySay) {
         names.push_back(summary.name);
         EXPECT_FALSE(summary.description.empty()) << summary.name;
     }
-    EXPECT_THAT(names, testing::ElementsAre("default", "ideal", "isaac"));
+    EXPECT_THAT(names, ::testing::ElementsAre("default", "ideal", "isaac"));
 
     const Architecture ideal = read_architecture("ideal");
     EXPECT_EQ(ideal.array.rows, 128);
@@ -273,7 +273,7 @@ TEST(Architecture, FilesAreRelativeToTheYamlThatNamesThem) {
                     read_architecture(base, {{"cell.stuck_at.map", other.file("nowhere.csv")}});
                 }),
                 HasSubstr("nowhere.csv"));
-    EXPECT_FALSE(read_architecture(base, {{"cell.stuck_at.map", "\"\""}}).cell.stuck_at.known);
+    EXPECT_FALSE(read_architecture(base, {{"cell.stuck_at.map", ""}}).cell.stuck_at.known);
 }
 
 TEST(Architecture, HashIsThatOfTheCanonicalText) {
@@ -295,7 +295,7 @@ TEST(Architecture, SettingsOverrideInOrder) {
 
 TEST(Architecture, InheritedKeysWithoutEffectAreDropped) {
     const Architecture offset = preset_with("default", {"weights.encoding=offset"});
-    EXPECT_THAT(to_yaml(offset), testing::Not(HasSubstr("subtraction")));
+    EXPECT_THAT(to_yaml(offset), ::testing::Not(HasSubstr("subtraction")));
     EXPECT_THAT(to_yaml(offset), HasSubstr("offset_correction: digital"));
 
     const std::string base =
