@@ -5,6 +5,7 @@
 // alone.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,10 @@
 #include "devices/write_verify.h"
 
 namespace bitline {
+
+struct FaultMap;        // fault_map.h
+struct ConductanceMap;  // conductance_map.h
+struct UserTable;       // user_table.h
 
 enum class DeviceFamily { other, rram, pcm, sram, fefet, flash, mram };
 
@@ -48,8 +53,10 @@ struct DeviceToDeviceOptions {
 };
 
 struct StuckAtOptions {
-    double low_rate = 0;   // share of cells stuck at G_min; low_rate + high_rate <= 1
-    double high_rate = 0;  // share of cells stuck at G_max
+    double low_rate = 0;                      // share of cells stuck at G_min; low_rate + high_rate <= 1
+    double high_rate = 0;                     // share of cells stuck at G_max
+    std::string map{};                        // file of faulty cells and lines, beside the rates; empty: none
+    std::shared_ptr<const FaultMap> known{};  // its content
 };
 
 /// Structural relaxation of the conductance, from t0 after programming on; before t0 nothing has happened.
@@ -158,6 +165,14 @@ struct ValidRange {
     std::vector<double> temperature;  // K, lowest and highest
 };
 
+/// Measurements in place of a model; each with the content of its file.
+struct MeasurementOptions {
+    std::string data;             // conductance over target and time; empty: none
+    std::string conductance_map;  // conductance of every cell after programming; empty: none
+    std::shared_ptr<const UserTable> table;
+    std::shared_ptr<const ConductanceMap> cells;
+};
+
 struct CellOptions {
     std::string name, description, source;
     DeviceFamily family = DeviceFamily::other;
@@ -181,6 +196,7 @@ struct CellOptions {
     EnduranceOptions endurance;
     ReadDisturbOptions read_disturb;
     SeriesOptions series;
+    MeasurementOptions measured;
     ValidRange valid;
     SwitchingOptions switching;  // used where write_verify.method = pulses
     WriteVerifyOptions write_verify;

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/fixed_exp.h"
 #include "core/kernels/kernels.h"
+#include "devices/user_table.h"
 
 namespace bitline {
 
@@ -90,6 +91,29 @@ void set_write_error(CellLaw& law) {
             break;
     }
     require_deviations(law.write_deviation, law.grid.siemens, "cell.programming_error");
+}
+
+void set_measured(CellLaw& law) {
+    if (!law.cell.measured.table) return;
+    const UserTable& table = *law.cell.measured.table;
+    const double rounding = 2e-3 * law.cell.g_max;  // of the grid: g_min and g_max are whole steps
+    for (const double target : law.target) {
+        const double siemens = target * law.grid.siemens;
+        const double inside = std::clamp(siemens, table.targets.front(), table.targets.back());
+        const double asked = std::abs(siemens - inside) <= rounding ? inside : siemens;
+        const TablePoint point = find_point(table, asked, law.conditions.time);
+        MeasuredLevel level;
+        for (size_t i = 0; i < point.entry.size(); ++i) {
+            level.share[i] = point.share[i] / law.grid.siemens;
+            if (table.has_samples()) {
+                level.samples[i] = &table.samples[point.entry[i]];
+            } else {
+                level.mean += level.share[i] * table.mean[point.entry[i]];
+                level.deviation += level.share[i] * table.deviation[point.entry[i]];
+            }
+        }
+        law.measured.push_back(level);
+    }
 }
 
 /// Functions of r at the times of a table, interpolated in ln t.
@@ -266,6 +290,37 @@ struct RowWriter {
         }
     }
 
+    /// From a user's table, at the age of the conditions.
+    void draw_from_table() {
+        if (law.measured.empty()) return;
+        if (!law.cell.measured.table->has_samples()) {
+            const float* xi = gaussians(streams.measured_device);
+            for (size_t i = 0; i < size(); ++i) {
+                const MeasuredLevel& level = law.measured[levels[i]];
+                g()[i] = level.mean + level.deviation * static_cast<double>(xi[i]);
+            }
+            return;
+        }
+        Counter bits{};
+        for (size_t i = 0; i < size(); ++i) {
+            if (i % 4 == 0) bits = random(streams.measured_device, i / 4);
+            const MeasuredLevel& level = law.measured[levels[i]];
+            const double u = uniform(bits[i % 4]);
+            double sum = 0;
+            for (size_t k = 0; k < level.share.size(); ++k)
+                if (level.share[k] > 0) sum += level.share[k] * quantile(*level.samples[k], u);
+            buffers.g[i] = sum;
+        }
+    }
+
+    void take_measured(std::span<const double> measured, ProgrammingReport& report) {
+        for (size_t i = 0; i < measured.size(); ++i) {
+            if (std::isnan(measured[i])) continue;
+            buffers.g[i] = measured[i];
+            ++report.measured;
+        }
+    }
+
     /// A cell holds 0 to the ceiling. What rounds to one of them was not clipped.
     void clip(int64_t* clipped) {
         const auto top = static_cast<double>(law.grid.ceiling);
@@ -339,21 +394,9 @@ struct RowWriter {
             for (size_t i = 0; i < size(); ++i) g()[i] = c.center + (g()[i] - c.center) * c.factor;
     }
 
-    void stick(ProgrammingReport& report) {
-        const StuckAtOptions& stuck = law.cell.stuck_at;
-        if (stuck.low_rate + stuck.high_rate == 0) return;
-        Counter bits{};
-        for (size_t i = 0; i < size(); ++i) {
-            if (i % 4 == 0) bits = random(streams.stuck_at, i / 4);
-            const double u = uniform(bits[i % 4]);
-            if (u < stuck.low_rate) {
-                buffers.g[i] = law.grid.g_min;
-                ++report.stuck_low;
-            } else if (u < stuck.low_rate + stuck.high_rate) {
-                buffers.g[i] = law.grid.g_max;
-                ++report.stuck_high;
-            }
-        }
+    void stick(std::span<const double> stuck) {
+        for (size_t i = 0; i < stuck.size(); ++i)
+            if (!std::isnan(stuck[i])) buffers.g[i] = stuck[i];
     }
 
     void read_in_circuit() {
@@ -434,6 +477,10 @@ std::string outside_of_model(const CellOptions& cell, const Conditions& conditio
     const std::vector<double>& times = cell.relaxation.times;
     if (!times.empty() && t > times.back())
         return fmt::format("{} has data up to {:.6g} s after programming", name, times.back());
+    if (const UserTable* table = cell.measured.table.get();
+        table && t > 0 && (t < table->first_time() || t > table->times.back()))
+        return fmt::format("{} has data from {:.6g} to {:.6g} s after programming", table->path, table->first_time(),
+                           table->times.back());
     if (beyond(cell.valid.temperature, conditions.temperature))
         return fmt::format("{} covers {:.6g} to {:.6g} K", name, cell.valid.temperature[0], cell.valid.temperature[1]);
     return {};
@@ -443,6 +490,13 @@ ProgrammingReport& ProgrammingReport::operator+=(const ProgrammingReport& other)
     cells += other.cells;
     stuck_low += other.stuck_low;
     stuck_high += other.stuck_high;
+    stuck_other += other.stuck_other;
+    open += other.open;
+    open_word_lines += other.open_word_lines;
+    open_bit_lines += other.open_bit_lines;
+    faulty_digits += other.faulty_digits;
+    unrepaired_digits += other.unrepaired_digits;
+    measured += other.measured;
     clipped += other.clipped;
     write_verify += other.write_verify;
     return *this;
@@ -450,9 +504,10 @@ ProgrammingReport& ProgrammingReport::operator+=(const ProgrammingReport& other)
 
 CellStreams cell_streams(uint64_t seed, uint32_t trial) {
     const auto key = [&](Purpose purpose) { return stream_key(seed, trial, purpose); };
-    return {key(Purpose::programming_error), key(Purpose::stuck_at),  key(Purpose::device_to_device),
-            key(Purpose::relaxation),        key(Purpose::drift),     key(Purpose::retention),
-            key(Purpose::flicker),           key(Purpose::telegraph), write_verify_streams(seed, trial)};
+    return {key(Purpose::programming_error), key(Purpose::stuck_at),      key(Purpose::device_to_device),
+            key(Purpose::relaxation),        key(Purpose::drift),         key(Purpose::retention),
+            key(Purpose::flicker),           key(Purpose::telegraph),     write_verify_streams(seed, trial),
+            key(Purpose::open_word_line),    key(Purpose::open_bit_line), key(Purpose::measured_device)};
 }
 
 bool CellLaw::has_variance() const {
@@ -482,6 +537,7 @@ CellLaw make_cell_law(const CellOptions& cell, const Grid& grid, const Condition
                              cell.temperature.reference_temperature);
     law.series = cell.series.resistance * grid.siemens;
     set_write_error(law);
+    set_measured(law);
     set_relaxation(law);
     set_drift(law);
     set_retention(law);
@@ -505,12 +561,14 @@ void write_row(const CellLaw& law, const CellStreams& streams, uint32_t array, u
         writer.write();
     else
         writer.write_and_verify(report.write_verify);
+    writer.draw_from_table();
     writer.vary_devices();
     writer.clip(&report.clipped);
+    writer.take_measured(out.measured, report);
     writer.relax();
     writer.drift();
     writer.contract();
-    writer.stick(report);
+    writer.stick(out.stuck);
     writer.read_in_circuit();
     writer.add_variances(out.variance);
     writer.flicker(out);

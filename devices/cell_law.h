@@ -3,6 +3,7 @@
 // The cells of one layer at one age: what is written for each level, what time, heat and use make of it, and how it
 // fluctuates. A chip of another age is the same chip written again: every random number is a function of the cell.
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -15,8 +16,14 @@ namespace bitline {
 /// What happened while writing cells.
 struct ProgrammingReport {
     int64_t cells = 0;
-    int64_t stuck_low = 0, stuck_high = 0;
-    int64_t clipped = 0;  // cells whose programming error ran into the physical limits
+    int64_t stuck_low = 0, stuck_high = 0;            // cells in use at G_min, at G_max
+    int64_t stuck_other = 0;                          // cells in use at another conductance
+    int64_t open = 0;                                 // cells in use that carry no current
+    int64_t open_word_lines = 0, open_bit_lines = 0;  // in use
+    int64_t faulty_digits = 0;                        // digits of weights that faults move by half a level or more
+    int64_t unrepaired_digits = 0;                    // the same without spare columns and remapping
+    int64_t measured = 0;                             // cells whose conductance a map gives
+    int64_t clipped = 0;                              // cells whose programming error ran into the physical limits
     WriteReport write_verify;
     ProgrammingReport& operator+=(const ProgrammingReport& other);
     bool operator==(const ProgrammingReport&) const = default;
@@ -27,12 +34,20 @@ struct ProgrammingReport {
 struct CellStreams {
     StreamKey programming_error, stuck_at, device_to_device, relaxation, drift, retention, flicker, telegraph;
     WriteVerifyStreams write_verify;
+    StreamKey open_word_line, open_bit_line, measured_device;
 };
 CellStreams cell_streams(uint64_t seed, uint32_t trial);
 
 /// G = center + (G - center) * factor.
 struct Contraction {
     double center = 0, factor = 1;
+};
+
+/// The distribution of one level's conductances where a user's table gives it.
+struct MeasuredLevel {
+    double mean = 0, deviation = 0;
+    std::array<const std::vector<double>*, 4> samples{};  // S, rising
+    std::array<double, 4> share{};                        // of each, grid steps per S
 };
 
 /// Everything in grid steps; a vector has one value for each level.
@@ -44,6 +59,7 @@ struct CellLaw {
     std::vector<double> target;
     std::vector<double> write_deviation;  // empty: no additive programming error
     double lognormal_sigma = 0;
+    std::vector<MeasuredLevel> measured;  // empty: none
     double device_sigma = 0;
 
     std::vector<double> relaxation_mean, relaxation_deviation;  // empty: none
@@ -70,12 +86,14 @@ struct CellLaw {
 /// Throws ConfigError where the model says nothing about the conditions, or a law gives a negative deviation.
 CellLaw make_cell_law(const CellOptions& cell, const Grid& grid, const Conditions& conditions);
 
-/// Where the cells of one row go, in grid steps; empty spans are not filled.
+/// Where the cells of one row go, in grid steps; empty spans are not filled. And what is known of them.
 struct CellRow {
     std::span<int32_t> g;
     std::span<float> variance;  // grid steps^2, independent from conversion to conversion
     std::span<float> wander;    // rms of flicker noise that persists over a product or a sample
     std::span<float> trap;      // fall of the conductance while the cell's trap is filled; 0: no trap, or a shorter one
+    std::span<const double> stuck{};     // conductance of faulty cells, NaN where a cell works; empty: all work
+    std::span<const double> measured{};  // conductance after programming, NaN where it was not measured; empty: nowhere
 };
 
 /// Writes the cells of one word line to `levels` and lets them age.

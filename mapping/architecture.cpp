@@ -9,6 +9,7 @@
 
 #include "core/files.h"
 #include "mapping/architecture_keys.h"
+#include "mapping/cell_files.h"
 #include "mapping/presets.h"
 
 namespace bitline {
@@ -114,6 +115,7 @@ void collect_device(const OptionText& by, const std::filesystem::path& folder, C
     chain.add(source, &by);
     std::vector<OptionText> options = read_yaml_options(source.text, source.origin);
     for (OptionText& option : options) option.path = "cell." + option.path;
+    resolve_files(options, source.folder);
     const auto device = take_option(options, "cell.device");
     if (device) collect_device(*device, source.folder, chain, layers);
     layers.push_back({Layer::Kind::device, std::move(options), device.has_value()});
@@ -123,6 +125,7 @@ void collect_device(const OptionText& by, const std::filesystem::path& folder, C
 void collect_layers(const Source& source, const OptionText* by, Chain& chain, std::vector<Layer>& layers) {
     chain.add(source, by);
     std::vector<OptionText> options = read_yaml_options(source.text, source.origin);
+    resolve_files(options, source.folder);
     if (const auto base = take_option(options, "base")) {
         const Source next = open_source(architectures(), parse_text(*base), source.folder, base->where + ": base: ");
         collect_layers(next, &*base, chain, layers);
@@ -213,7 +216,8 @@ Architecture read_source(const Source& source, const std::vector<Setting>& setti
     if (const OptionViolation violation = find_architecture_violation(architecture); !violation.text.empty()) {
         throw ConfigError(violation_text(violation, origins));
     }
-    const std::string canonical = to_yaml(architecture);
+    load_files(architecture.cell);
+    const std::string canonical = to_yaml(with_contents(architecture));
     architecture.hash = sha256_bytes(canonical.data(), canonical.size());
     return architecture;
 }

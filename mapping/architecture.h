@@ -19,6 +19,19 @@ struct ArrayOptions {
     int rows = 128;       // 1 <= rows <= 65536, word lines
     int cols = 128;       // 1 <= cols <= 65536, bit lines
     int active_rows = 0;  // 0 <= active_rows <= rows, rows driven at a time; 0: all
+
+    /// Share of word lines and bit lines that are interrupted: their cells carry no current.
+    struct LineFaults {
+        double open_word_lines = 0, open_bit_lines = 0;
+    } line_faults;
+    int spare_columns = 0;  // 0 <= spare_columns <= 1024, bit lines beside `cols` that replace the worst ones
+};
+
+/// How programming goes around faults that a test of the chip has found.
+enum class FaultRemap {
+    none,
+    rows,   // logical rows change places so that faults hit where they change least
+    pairs,  // the working cell of a differential pair makes up for the stuck one
 };
 
 struct BiasOptions {
@@ -39,9 +52,11 @@ struct Architecture {
     BiasOptions bias;
     AdcOptions adc;
     HierarchyOptions chip;
-    bool pack_groups = true;  // mapping.pack_groups: several groups of a grouped layer share an array
+    bool pack_groups = true;                    // mapping.pack_groups: several groups of a grouped layer share an array
+    FaultRemap fault_remap = FaultRemap::none;  // mapping.fault_remap
 
-    std::string hash;  // SHA-256 of the canonical YAML (to_yaml)
+    std::string
+        hash;  // SHA-256 of the canonical YAML (to_yaml), with the contents of its files in place of their names
 };
 
 using Setting = std::pair<std::string, std::string>;  // path.to.key, value as text

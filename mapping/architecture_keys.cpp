@@ -27,6 +27,16 @@ const OptionCondition<A> kDifferential{"weights.encoding (or weights.fallback) =
 const OptionCondition<A> kOffset{"weights.encoding (or weights.fallback) = offset or multilevel",
                                  {"weights.encoding", "weights.fallback"},
                                  [](const A& a) { return uses(a, Encoding::offset) || uses(a, Encoding::multilevel); }};
+const OptionCondition<A> kFaults{"cell.stuck_at or array.line_faults",
+                                 {"cell.stuck_at.low_rate", "cell.stuck_at.high_rate", "cell.stuck_at.map",
+                                  "array.line_faults.open_word_lines", "array.line_faults.open_bit_lines"},
+                                 [](const A& a) {
+                                     const StuckAtOptions& stuck = a.cell.stuck_at;
+                                     const ArrayOptions::LineFaults& lines = a.array.line_faults;
+                                     return stuck.low_rate + stuck.high_rate > 0 || !stuck.map.empty() ||
+                                            lines.open_word_lines > 0 || lines.open_bit_lines > 0;
+                                 }};
+
 const std::vector<std::pair<InputOptions::SignedCodes, std::string>> kSignedCodes{
     {InputOptions::SignedCodes::offset, "offset"}, {InputOptions::SignedCodes::twos_complement, "twos_complement"}};
 const std::vector<std::pair<InputOptions::BinaryCodes, std::string>> kBinaryCodes{
@@ -46,6 +56,9 @@ const std::vector<std::pair<WeightOptions::OffsetCorrection, std::string>> kCorr
     {WeightOptions::OffsetCorrection::reference_column, "reference_column"}};
 const std::vector<std::pair<BiasOptions::Place, std::string>> kPlaces{{BiasOptions::Place::digital, "digital"},
                                                                       {BiasOptions::Place::rows, "rows"}};
+const std::vector<std::pair<FaultRemap, std::string>> kRemaps{
+    {FaultRemap::none, "none"}, {FaultRemap::rows, "rows"}, {FaultRemap::pairs, "pairs"}};
+
 std::vector<std::pair<std::optional<Encoding>, std::string>> fallbacks() {
     std::vector<std::pair<std::optional<Encoding>, std::string>> all{{std::nullopt, "none"}};
     all.insert(all.end(), kEncodings.begin(), kEncodings.end());
@@ -55,6 +68,7 @@ std::vector<std::pair<std::optional<Encoding>, std::string>> fallbacks() {
 constexpr OptionRange kCount{1, 65536};
 constexpr OptionRange kUnits{0, 1e6};  // the product of three such counts fits 64 bits
 constexpr OptionRange kUpTo1{0, 1, true};
+constexpr OptionRange kRate{0, 1};
 
 OptionFields<A> text_keys() {
     return {
@@ -65,11 +79,20 @@ OptionFields<A> text_keys() {
 
 OptionFields<A> array_keys() {
     const auto array = [](auto member) { return member_of(&A::array, member); };
+    const auto faults = [](auto member) { return member_of(&A::array, &ArrayOptions::line_faults, member); };
     return {
         integer_field<A>("array.rows", array(&ArrayOptions::rows), kCount, "word lines of an array"),
         integer_field<A>("array.cols", array(&ArrayOptions::cols), kCount, "bit lines of an array"),
         integer_field<A>("array.active_rows", array(&ArrayOptions::active_rows), {0, 65536},
                          "rows driven at a time; 0: all; at most array.rows"),
+        real_field<A>("array.line_faults.open_word_lines", faults(&ArrayOptions::LineFaults::open_word_lines), kRate,
+                      kShare, "share of word lines that are interrupted: their cells carry no current"),
+        real_field<A>("array.line_faults.open_bit_lines", faults(&ArrayOptions::LineFaults::open_bit_lines), kRate,
+                      kShare, "share of bit lines that are interrupted"),
+        integer_field<A>("array.spare_columns", array(&ArrayOptions::spare_columns), {0, 1024},
+                         "bit lines beside array.cols, with faults of their own, that replace those with the largest "
+                         "error from faults")
+            .only_with(kFaults),
     };
 }
 
@@ -116,6 +139,11 @@ OptionFields<A> chip_keys() {
         integer_field<A>("chip.tiles_per_chip", chip(&H::tiles_per_chip), kUnits, "0: unlimited"),
         bool_field<A>("mapping.pack_groups", member_of(&A::pack_groups),
                       "several groups of a grouped or depthwise layer share an array"),
+        choice_field<A>(
+            "mapping.fault_remap", member_of(&A::fault_remap), kRemaps,
+            "what programming does about faults, which it knows: rows change places, or the working cell of "
+            "a differential pair makes up for the faulty one")
+            .only_with(kFaults),
     };
 }
 

@@ -36,6 +36,16 @@ OptionViolation xnor_rows(const Architecture& a) {
                         a.array.active_rows + 1 <= a.array.rows ? a.array.active_rows + 1 : a.array.active_rows - 1)};
 }
 
+OptionViolation fault_remap(const Architecture& a) {
+    const bool has_pairs =
+        a.weights.encoding == WeightEncoding::differential || a.weights.fallback == WeightEncoding::differential;
+    if (a.fault_remap != FaultRemap::pairs || has_pairs) return {};
+    return {{"mapping.fault_remap", "weights.encoding", "weights.fallback"},
+            "mapping.fault_remap = pairs needs weights.encoding (or weights.fallback) = differential, and here "
+            "weights.encoding = " +
+                to_string(a.weights.encoding)};
+}
+
 OptionViolation fallback(const WeightOptions& weights) {
     if (!weights.fallback) return {};
     if (*weights.fallback == weights.encoding) {
@@ -56,7 +66,7 @@ OptionViolation fallback(const WeightOptions& weights) {
 OptionViolation find_architecture_violation(const Architecture& a) {
     for (const OptionViolation& violation :
          {find_field_violation(architecture_keys(), a), find_cell_violation(a.cell), active_rows(a.array), xnor_rows(a),
-          fallback(a.weights), find_converter_violation(a.adc)}) {
+          fault_remap(a), fallback(a.weights), find_converter_violation(a.adc)}) {
         if (!violation.text.empty()) return violation;
     }
     return {};

@@ -161,6 +161,7 @@ OptionFields<A> level_keys() {
 OptionFields<A> writing_keys() {
     using P = ProgrammingErrorOptions;
     using S = StuckAtOptions;
+    using M = MeasurementOptions;
     OptionFields<A> keys{
         choice_field<A>("cell.programming_error.model", cell(&C::programming_error, &P::model), kModels,
                         "standard deviation of a written conductance: independent and uniform sigma * G_max, "
@@ -183,6 +184,13 @@ OptionFields<A> writing_keys() {
                                    "share of cells stuck at G_min; low_rate + high_rate <= 1"),
                      real_field<A>("cell.stuck_at.high_rate", cell(&C::stuck_at, &S::high_rate), kShareRange, kShare,
                                    "share of cells stuck at G_max"),
+                     text_field<A>("cell.stuck_at.map", cell(&C::stuck_at, &S::map),
+                                   "file of faulty cells and lines, .csv or .h5, beside the rates; \"\": none"),
+                     text_field<A>("cell.data", cell(&C::measured, &M::data),
+                                   "file of measured conductances over target and time, .csv or .h5, in place of "
+                                   "programming_error, relaxation and drift; \"\": none"),
+                     text_field<A>("cell.conductance_map", cell(&C::measured, &M::conductance_map),
+                                   "file of the conductances of a chip's cells after programming, .h5; \"\": none"),
                  });
     return keys;
 }

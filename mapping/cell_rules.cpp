@@ -66,6 +66,32 @@ OptionViolation stuck_cells(const StuckAtOptions& stuck) {
                         stuck.low_rate, stuck.high_rate)};
 }
 
+/// Measured data hold what these effects would add, so that none of them may be set beside.
+OptionViolation measurements(const CellOptions& cell) {
+    using Model = ProgrammingErrorOptions::Model;
+    if (!cell.measured.conductance_map.empty() && cell.relaxation.includes_programming)
+        return {
+            {"cell.conductance_map", "cell.relaxation.includes_programming"},
+            "cell.conductance_map holds the errors of programming, which cell.relaxation.includes_programming = true "
+            "adds once more; set it to false"};
+    if (cell.measured.data.empty()) return {};
+    const ProgrammingErrorOptions& error = cell.programming_error;
+    const bool is_law = error.model == Model::state || error.model == Model::table;
+    const auto clash = [](const std::string& key, const std::string& advice) -> OptionViolation {
+        return {{key, "cell.data"},
+                fmt::format("cell.data takes the place of {}: the two cannot both be set; {}", key, advice)};
+    };
+    if (is_law) return clash("cell.programming_error.model", "set cell.programming_error.model=none");
+    if (error.sigma > 0) return clash("cell.programming_error.sigma", "set cell.programming_error.sigma=0");
+    if (cell.write_verify.method != WriteVerifyOptions::Method::none)
+        return clash("cell.write_verify.method", "set cell.write_verify.method=none");
+    if (!cell.relaxation.times.empty()) return clash("cell.relaxation.times", "set cell.relaxation.times=[]");
+    if (cell.drift.model != DriftOptions::Model::none) return clash("cell.drift.model", "set cell.drift.model=none");
+    if (!cell.measured.conductance_map.empty())
+        return clash("cell.conductance_map", "either the one or the other says what cells hold");
+    return {};
+}
+
 OptionViolation relaxation(const RelaxationOptions& relaxation) {
     const std::vector<double>& times = relaxation.times;
     if (std::adjacent_find(times.begin(), times.end(), std::greater_equal<>()) != times.end())
@@ -117,7 +143,7 @@ OptionViolation law(const std::string& path, const StateLaw& law) {
 
 OptionViolation find_cell_violation(const CellOptions& cell) {
     for (const OptionViolation& violation :
-         {conductances(cell), placement(cell), programming_table(cell), stuck_cells(cell.stuck_at),
+         {conductances(cell), placement(cell), programming_table(cell), stuck_cells(cell.stuck_at), measurements(cell),
           relaxation(cell.relaxation), programmed_twice(cell), noise_bandwidth(cell.read_noise),
           limits("cell.valid.time", cell.valid.time), limits("cell.valid.temperature", cell.valid.temperature),
           law("cell.programming_error.deviation", cell.programming_error.deviation),

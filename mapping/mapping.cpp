@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "mapping/bias_rows.h"
+#include "mapping/placement.h"
 #include "mapping/tiling.h"
 
 namespace bitline {
@@ -133,6 +134,9 @@ Mapping map_network(const Network& network, const Architecture& architecture, bo
                         "be mapped; `bitline quantize` makes an integer network of a float one",
                         network.name));
     place_on_chip(mapping);
+    require_known_faults(mapping);
+    require_assignable_rows(mapping);
+    require_measured_cells(mapping);
     const std::string misfit = describe_misfit(mapping);
     if (check_fit && !misfit.empty() && !architecture.cell.reprogrammable) throw ConfigError(misfit);
     return mapping;

@@ -5,6 +5,7 @@
 #include "core/parallel.h"
 #include "devices/cell_law.h"
 #include "mapping/chip.h"
+#include "mapping/placement.h"
 
 namespace bitline {
 
@@ -36,7 +37,7 @@ LayerWriter make_layer_writer(const Writer& writer, const MappedLayer& layer) {
 
 /// The cells of one array, row by row. With bit-line pairs the two cells of column c stand at 2c and 2c + 1.
 struct Cells {
-    std::vector<uint16_t> positive, negative;  // levels, see target_levels
+    Placement placement;
     size_t columns = 0, per_column = 1;
     std::vector<int32_t> g;                     // (drive rows x columns x per_column)
     std::vector<float> variance, wander, trap;  // likewise, or empty
@@ -46,37 +47,58 @@ struct Cells {
 };
 
 /// One row of a table that may be empty.
-std::span<float> row_of(std::vector<float>& values, size_t begin, size_t width) {
-    return values.empty() ? std::span<float>() : std::span(values).subspan(begin, width);
+template <class T>
+auto row_of(T& values, size_t begin, size_t width) {
+    return values.empty() ? decltype(std::span(values))() : std::span(values).subspan(begin, width);
+}
+
+void place(const LayerWriter& writer, const ArrayPlan& plan, Placement& placement, ProgrammingReport& report) {
+    if (!writer.law) return place_cells(writer.layer, plan, placement);
+    place_cells(writer.writer.architecture, writer.layer, plan, *writer.law, writer.writer.trial->cells, placement,
+                report);
+}
+
+/// Leaves only the bit lines that converters read, in their order.
+template <class T>
+void select_bit_lines(const Placement& placement, std::vector<T>& values) {
+    if (values.empty()) return;
+    std::vector<T> selected(placement.lines * placement.used);
+    for (size_t i = 0; i < selected.size(); ++i)
+        selected[i] = values[i / placement.used * placement.width + placement.bit_line[i % placement.used]];
+    values = std::move(selected);
 }
 
 void write_cells(const LayerWriter& writer, const ArrayPlan& plan, ProgrammingReport& report, Cells& cells) {
-    const std::vector<uint16_t>&positive = cells.positive, &negative = cells.negative;
-    target_levels(writer.layer, plan, cells.positive, cells.negative);
+    Placement& placement = cells.placement;
+    place(writer, plan, placement, report);
     cells.columns = plan.columns.size();
     cells.per_column = static_cast<size_t>(plan.cells_per_column);
-    const size_t width = cells.width();
-    const size_t rows = positive.size() / cells.columns;
-    cells.g.resize(rows * width);
+    const size_t width = placement.width;
+    cells.g.resize(placement.levels.size());
     cells.variance.resize(writer.law && writer.law->has_variance() ? cells.g.size() : 0);
     cells.wander.resize(writer.law && writer.law->wanders() ? cells.g.size() : 0);
     cells.trap.resize(writer.law && writer.law->traps_wander() ? cells.g.size() : 0);
-    std::vector<uint16_t> levels(width);
-    for (size_t r = 0; r < rows; ++r) {
-        for (size_t c = 0; c < cells.columns; ++c) {
-            levels[c * cells.per_column] = positive[r * cells.columns + c];
-            if (cells.per_column == 2) levels[2 * c + 1] = negative[r * cells.columns + c];
-        }
-        const std::span<int32_t> g = std::span(cells.g).subspan(r * width, width);
+    for (size_t r = 0; r < placement.lines; ++r) {
+        const std::span<const uint16_t> levels = row_of(placement.levels, r * width, width);
+        const std::span<int32_t> g = row_of(cells.g, r * width, width);
         if (!writer.law) {
             write_row_exactly(writer.layer.grid, levels, g);
             continue;
         }
-        const CellRow row{g, row_of(cells.variance, r * width, width), row_of(cells.wander, r * width, width),
-                          row_of(cells.trap, r * width, width)};
-        write_row(*writer.law, writer.writer.trial->cells, static_cast<uint32_t>(plan.id), static_cast<uint32_t>(r),
+        const CellRow row{g,
+                          row_of(cells.variance, r * width, width),
+                          row_of(cells.wander, r * width, width),
+                          row_of(cells.trap, r * width, width),
+                          row_of(placement.stuck, r * width, width),
+                          row_of(placement.measured, r * width, width)};
+        write_row(*writer.law, writer.writer.trial->cells, static_cast<uint32_t>(plan.id), placement.word_line[r],
                   levels, row, report);
     }
+    if (!placement.uses_spares()) return;
+    select_bit_lines(placement, cells.g);
+    select_bit_lines(placement, cells.variance);
+    select_bit_lines(placement, cells.wander);
+    select_bit_lines(placement, cells.trap);
 }
 
 /// Read variances in units that put the largest at 15 bits: noise below 1/256 of the block's largest is left out.

@@ -8,6 +8,7 @@
 #include "bindings/cli/terminal.h"
 #include "core/error.h"
 #include "core/version.h"
+#include "mapping/cell_files.h"
 #include "mapping/mapping.h"
 #include "peripherals/threshold_errors.h"
 
@@ -16,7 +17,7 @@ namespace bitline::cli {
 namespace {
 
 struct Arguments {
-    std::optional<std::string> model, architecture, output, json;
+    std::optional<std::string> model, architecture, output, targets, json;
     std::vector<std::string> settings;
     std::optional<std::string> device;
 
@@ -164,17 +165,24 @@ Json report_json(const Arguments& arguments, const Model& model, const Mapping& 
             {"misfit", misfit.empty() ? Json(nullptr) : Json(misfit)}};
 }
 
-void check_outputs(const Arguments& arguments) {
-    const std::vector<std::string> inputs{*arguments.model, *arguments.architecture};
-    if (arguments.output) require_output("-o", *arguments.output, inputs);
-    if (!arguments.json || *arguments.json == kStandardOutput) return;
-    require_output("--json", *arguments.json, inputs);
-    if (arguments.output) require_distinct({*arguments.output, *arguments.json});
+void check_outputs(const Arguments& arguments, const Architecture& architecture) {
+    std::vector<std::string> inputs = files_of(architecture.cell);
+    inputs.insert(inputs.end(), {*arguments.model, *arguments.architecture});
+    std::vector<std::string> outputs;
+    const auto require = [&](const char* option, const std::optional<std::string>& path) {
+        if (!path) return;
+        require_output(option, *path, inputs);
+        outputs.push_back(*path);
+    };
+    require("-o", arguments.output);
+    require("--targets", arguments.targets);
+    if (arguments.json != kStandardOutput) require("--json", arguments.json);
+    require_distinct(outputs);
 }
 
 void map(const Arguments& arguments) {
     const Architecture architecture = read_chip(*arguments.architecture, arguments.all_settings());
-    check_outputs(arguments);
+    check_outputs(arguments, architecture);
     const Model model = read_model(*arguments.model);
     require_quantized(model);
     const Mapping mapping = map_network(model.network, architecture, false);
@@ -184,6 +192,7 @@ void map(const Arguments& arguments) {
     if (arguments.json != kStandardOutput) print(report(model, mapping));
     if (!misfit.empty()) throw ConfigError("the network does not fit the chip: " + misfit);
     if (arguments.output) write_mapping(mapping, *arguments.output);
+    if (arguments.targets) write_targets(mapping, *arguments.targets);
 }
 
 }  // namespace
@@ -204,6 +213,8 @@ Command make_map(const CommandEntry& entry) {
              "cells: name (bitline list devices) or YAML file\n(default: those of --arch)");
     add_texts(command, "--set", a->settings, "KEY=VALUE", "override a key (bitline list keys); may be repeated");
     add_text(command, "-o,--output", a->output, "FILE", "write the mapping as HDF5");
+    add_text(command, "--targets", a->targets, "FILE",
+             "write what each cell is to be programmed to as HDF5,\nthe form that cell.conductance_map reads");
     add_text(command, "--json", a->json, "FILE", "write the result as JSON; - for standard output");
     command.run = [a] { map(*a); };
     return command;

@@ -13,6 +13,7 @@
 #include "core/kernels/kernels.h"
 #include "core/options.h"
 #include "core/parallel.h"
+#include "mapping/cell_files.h"
 
 namespace bitline::cli {
 
@@ -47,9 +48,10 @@ std::optional<int64_t> parse_limit(const Arguments& arguments) {
     return parse_whole("--limit", *arguments.limit, 1, int64_t(1) << 40);
 }
 
-void check_output(const Arguments& arguments) {
+void check_output(const Arguments& arguments, const Architecture& architecture) {
     if (!arguments.json || *arguments.json == kStandardOutput) return;
     std::vector<std::string> inputs = files_of(*arguments.data);
+    for (const std::string& file : files_of(architecture.cell)) inputs.push_back(file);
     inputs.push_back(*arguments.model);
     inputs.push_back(*arguments.architecture);
     if (arguments.real) inputs.push_back(*arguments.real);
@@ -90,7 +92,7 @@ SimulationRun prepare(const Arguments& arguments) {
     run.architecture_source = *arguments.architecture;
     run.settings = arguments.all_settings();
     const Architecture architecture = read_chip(*arguments.architecture, arguments.all_settings());
-    check_output(arguments);
+    check_output(arguments, architecture);
     run.model = read_model(*arguments.model);
     require_quantized(run.model);
     run.preprocess = choose_preprocess(arguments.preprocess, run.model.network);

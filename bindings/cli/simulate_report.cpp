@@ -86,16 +86,33 @@ std::string write_verify_text(const WriteReport& w) {
     return text + "\n";
 }
 
+/// Averages over the trials' chips.
+std::string faults_text(const ProgrammingReport& sum, int64_t trials) {
+    const auto mean = [&](int64_t count) {
+        return fmt::format("{:.4g}", static_cast<double>(count) / static_cast<double>(trials));
+    };
+    if (sum.unrepaired_digits + sum.faulty_digits + sum.open + sum.stuck_other == 0) return {};
+    return fmt::format(
+        "faults        per chip {} cells stuck elsewhere, {} open; lines open {} word, {} bit; digits of weights moved "
+        "by half a level or more {}, without repair {}\n",
+        mean(sum.stuck_other), mean(sum.open), mean(sum.open_word_lines), mean(sum.open_bit_lines),
+        mean(sum.faulty_digits), mean(sum.unrepaired_digits));
+}
+
 std::string cells_text(const SimulationResult& result) {
     if (result.trials.empty()) return {};
     ProgrammingReport sum;
     for (const TrialResult& trial : result.trials) sum += trial.programming;
     const double cells = std::max<double>(1, static_cast<double>(sum.cells));
-    const std::string text = fmt::format(
+    std::string text = fmt::format(
         "cells         {} per chip; stuck {:.2f} % low, {:.2f} % high; clipped at 0 or the ceiling {:.2f} %\n",
         count_text(result.trials[0].programming.cells), 100 * static_cast<double>(sum.stuck_low) / cells,
         100 * static_cast<double>(sum.stuck_high) / cells, 100 * static_cast<double>(sum.clipped) / cells);
-    return text + write_verify_text(sum.write_verify);
+    if (sum.measured > 0)
+        text += fmt::format("measured      {:.2f} % of the cells as cell.conductance_map says\n",
+                            100 * static_cast<double>(sum.measured) / cells);
+    text += write_verify_text(sum.write_verify);
+    return text + faults_text(sum, static_cast<int64_t>(result.trials.size()));
 }
 
 std::string conditions_text(const SimulationRun& run, const SimulationResult& result) {
@@ -118,6 +135,14 @@ Json programming_json(const ProgrammingReport& report) {
     Json json{{"cells", report.cells},
               {"stuck_low", report.stuck_low},
               {"stuck_high", report.stuck_high},
+              {"stuck_other", report.stuck_other},
+              {"open", report.open},
+              {"open_word_lines", report.open_word_lines},
+              {"open_bit_lines", report.open_bit_lines},
+              {"faulty_digits", report.faulty_digits},
+              {"unrepaired_digits", report.unrepaired_digits},
+              {"repaired_digits", report.unrepaired_digits - report.faulty_digits},
+              {"measured", report.measured},
               {"clipped", report.clipped}};
     const WriteReport& w = report.write_verify;
     if (w.cells > 0) {

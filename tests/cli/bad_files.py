@@ -86,7 +86,7 @@ def idx(values, magic=None):
 
 # ------------------------------------------------------------------------------------------------- models
 
-for extension in ("onnx", "h5", "yaml", "idx", "gz", "xz", "npz", "bin"):
+for extension in ("onnx", "h5", "yaml", "idx", "gz", "xz", "npz", "bin", "csv"):
     file(f"empty.{extension}")(lambda files, path: b"")
     file(f"folder.{extension}")(lambda files, path: path.mkdir())
 
@@ -216,3 +216,29 @@ for name, text in YAML.items():
 file("binary.yaml")(lambda files, path: bytes(range(256)))
 file("latin1.yaml")(lambda files, path: "name: Käse\n".encode("latin-1"))
 file("large.yaml")(lambda files, path: b"# comment\n" * 500000)
+
+# ------------------------------------------------------------------------------------------------- measurements
+
+FAULT_HEADER = "array,row,col,state\n0,0,0,low\n"
+DEVICE_HEADER = "target_S,time_s,mean_S,sigma_S\n"
+CSV = {
+    "fault_columns": "array,row,column,state\n0,0,0,low\n",
+    "fault_short": FAULT_HEADER + "0,0,1\n",
+    "fault_state": FAULT_HEADER + "# stuck\n0,0,1,stuck\n",
+    "fault_outside": FAULT_HEADER + "0,128,0,low\n",
+    "fault_far": "array,row,col,state\n99999,0,0,low\n",
+    "fault_twice": FAULT_HEADER + "0,0,1,low\n0,0,0,high\n",
+    "fault_one": FAULT_HEADER,
+    "device": DEVICE_HEADER + "0,0,0,0\n1e-4,0,1e-4,0\n",
+    "device_nan": DEVICE_HEADER + "0,0,0,0\n1e-4,0,nan,0\n",
+    "device_gap": DEVICE_HEADER + "0,0,0,0\n1e-4,0,1e-4,0\n1e-4,60,1e-4,0\n",
+    "device_columns": "target_S,time_s,mean_S\n0,0,0\n",
+    "device_negative": DEVICE_HEADER + "0,0,0,-1e-6\n",
+    "device_narrow": DEVICE_HEADER + "2e-5,0,2e-5,0\n5e-5,0,5e-5,0\n",
+}
+for name, text in CSV.items():
+    file(f"{name}.csv")(lambda files, path, text=text: text.encode())
+file("binary.csv")(lambda files, path: bytes(range(256)))
+file("states_shape.h5")(lambda files, path: foreign(path, states=np.zeros((1, 64, 64), np.uint8)))
+file("cells_shape.h5")(lambda files, path: foreign(path, conductances=np.full((1, 4, 4), 1e-5)))
+file("cells_negative.h5")(lambda files, path: foreign(path, conductances=np.where(np.arange(16) == 6, -1e-6, 1e-5).reshape(1, 4, 4)))

@@ -383,8 +383,62 @@ MISFIT_CASES = [
     simulate("misfit-simulate", SMALL_CHIP, "arrays"),
 ]
 
+FAULTS = "cell.stuck_at.map=@"
+NO_ERROR = ["--set", "cell.programming_error.sigma=0"]
+
+
+def device(name, *says):
+    return Case(f"device-{name.replace('_', '-')}", [*MAP, "default", *NO_ERROR, "--set", f"cell.data=@{name}.csv"], list(says))
+
+
+MEASURED_CASES = [
+    setting("faults-missing", "cell.stuck_at.map=nowhere.csv", "nowhere.csv", "no such file"),
+    setting("faults-folder", FAULTS + "folder.csv", "folder.csv", "folder"),
+    setting("faults-empty", FAULTS + "empty.csv", "empty.csv", "empty"),
+    setting("faults-unknown-kind", FAULTS + "text.onnx", ".csv, .h5 or .hdf5"),
+    setting("faults-columns", FAULTS + "fault_columns.csv", "fault_columns.csv:1", "array,row,col,state"),
+    setting("faults-short-row", FAULTS + "fault_short.csv", "fault_short.csv:3", "3 values"),
+    setting("faults-state", FAULTS + "fault_state.csv", "fault_state.csv:4", "low, high, open"),
+    setting("faults-row-outside", FAULTS + "fault_outside.csv", "fault_outside.csv:3", "row = 128", "array.rows = 128"),
+    setting("faults-array-outside", FAULTS + "fault_far.csv", "fault_far.csv:2", "array = 99999"),
+    setting("faults-twice", FAULTS + "fault_twice.csv", "fault_twice.csv:4", "line 2"),
+    setting("faults-binary", FAULTS + "binary.csv", "binary.csv:1"),
+    setting("faults-h5-no-data-set", FAULTS + "no_x.h5", "no_x.h5", "states", "conductances"),
+    setting("faults-h5-shape", FAULTS + "states_shape.h5", "states_shape.h5", "64x64", "128 x 128"),
+    setting("faults-h5-corrupted", FAULTS + "corrupted_foreign.h5", "corrupted_foreign.h5"),
+    setting("remap-without-faults", "mapping.fault_remap=rows", "no effect", "cell.stuck_at"),
+    setting("spares-without-faults", "array.spare_columns=2", "no effect", "array.line_faults"),
+    setting("device-and-error", "cell.data=@device.csv", "cell.data", "cell.programming_error.sigma"),
+    device("device_nan", "device_nan.csv:3", "mean_S"),
+    device("device_gap", "device_gap.csv:4", "no data at time_s = 60"),
+    device("device_columns", "device_columns.csv:1", "target_S,time_s,sample_S"),
+    device("device_negative", "device_negative.csv:2", "sigma_S"),
+    Case(
+        "device-outside",
+        ["simulate", "@digits_cnn.onnx", *SIMULATE[2:], *NO_ERROR, "--set", "cell.data=@device_narrow.csv"],
+        ["device_narrow.csv", "asks for"],
+    ),
+    setting("cells-missing", "cell.conductance_map=nowhere.h5", "nowhere.h5", "no such file"),
+    setting("cells-csv", "cell.conductance_map=@device.csv", "device.csv", ".h5"),
+    setting("cells-shape", "cell.conductance_map=@cells_shape.h5", "cells_shape.h5", "array 0 has 4 x 4"),
+    setting("cells-negative", "cell.conductance_map=@cells_negative.h5", "cells_negative.h5", "row 1, col 2"),
+    setting("cells-neither", "cell.conductance_map=@no_x.h5", "no_x.h5", "conductances", "arrays"),
+    Case(
+        "targets-of-random-faults",
+        [*MAP, "default", "--set", "cell.stuck_at.low_rate=0.01", "--set", "mapping.fault_remap=rows", "--targets", "out.h5"],
+        ["trial", "cell.stuck_at.map"],
+        prints=True,
+    ),
+    Case("targets-same-file", [*MAP, "default", "--targets", "out.h5", "-o", "out.h5"], ["two results"]),
+    Case(
+        "targets-over-input",
+        [*MAP, "default", "--set", FAULTS + "fault_one.csv", "--targets", "@fault_one.csv"],
+        ["overwrite an input"],
+    ),
+]
+
 CATALOGUE = (
-    MODEL_FILES + MODEL_CASES + DATA_CASES + OPTION_CASES + ARCHITECTURE_CASES + QUANTIZE_CASES + OUTPUT_CASES + MISFIT_CASES
+    MODEL_FILES + MODEL_CASES + DATA_CASES + OPTION_CASES + ARCHITECTURE_CASES + QUANTIZE_CASES + OUTPUT_CASES + MISFIT_CASES + MEASURED_CASES
 )
 
 

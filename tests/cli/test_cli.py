@@ -214,7 +214,20 @@ SCHEMA = {
         {
             "accuracy": SHARE,
             "agreement": SHARE,
-            "programming": {"cells": int, "stuck_low": int, "stuck_high": int, "clipped": int},
+            "programming": {
+                "cells": int,
+                "stuck_low": int,
+                "stuck_high": int,
+                "stuck_other": int,
+                "open": int,
+                "open_word_lines": int,
+                "open_bit_lines": int,
+                "faulty_digits": int,
+                "unrepaired_digits": int,
+                "measured": int,
+                "repaired_digits": int,
+                "clipped": int,
+            },
         }
     ],
     "layers": [
@@ -505,3 +518,51 @@ def test_colours_only_on_a_terminal(program, digits):
     assert "\x1b[31m" in coloured and "\x1b" not in plain
     piped = subprocess.run(command, capture_output=True, text=True)
     assert "\x1b" not in piped.stderr
+
+
+# ------------------------------------------------------------------------------------------------- measurements
+
+
+def test_a_measured_device_takes_the_place_of_the_model(simulate, digits):
+    devices = digits.parent / "devices"
+    result, _ = simulate(arch=devices / "chip.yaml")
+    assert f'data: "{devices / "moments.csv"}"' in result["architecture"]["yaml"]
+    samples, _ = simulate("--set", f"cell.data={devices / 'samples.csv'}", arch=devices / "chip.yaml")
+    assert samples["architecture"]["sha256"] != result["architecture"]["sha256"]
+    assert samples["layers"] != result["layers"]
+    for one in (result, samples):  # about 2 uS of 100 uS, as much as the model that it replaces
+        assert one["chip"]["accuracy"]["mean"] > 0.8
+
+
+def test_known_faults_are_repaired_and_counted(simulate, digits):
+    faults = ["--set", f"cell.stuck_at.map={digits.parent / 'devices' / 'faults.csv'}"]
+    bare, text = simulate(*faults)
+    repaired, _ = simulate(*faults, "--set", "array.spare_columns=2", "--set", "mapping.fault_remap=pairs")
+    before, after = (result["trials"][0]["programming"] for result in (bare, repaired))
+    assert before["open_bit_lines"] == before["open_word_lines"] == 1
+    assert before["stuck_low"] + before["stuck_high"] + before["stuck_other"] == 3
+    assert before["repaired_digits"] == 0 and before["faulty_digits"] == before["unrepaired_digits"] > 0
+    assert after["unrepaired_digits"] == before["unrepaired_digits"]
+    assert after["faulty_digits"] == after["unrepaired_digits"] - after["repaired_digits"] < before["faulty_digits"]
+    assert after["open_bit_lines"] == 0
+    assert "faults " in text and "lines open 1 word, 1 bit" in text
+
+
+def test_targets_are_programmed_measured_and_read_back(simulate, run_bitline, digits, tmp_path):
+    targets = tmp_path / "targets.h5"
+    result = run_bitline(["map", digits / "digits_cnn.onnx", "--arch", "default", "--targets", targets])
+    assert result.returncode == 0, result.stderr
+    measured = tmp_path / "measured.h5"
+    with h5py.File(targets) as source, h5py.File(measured, "w") as copy:
+        for number, group in source["arrays"].items():
+            levels, conductances = group["levels"][:], group["conductances"][:]
+            assert np.array_equal(np.isnan(conductances), levels < 0)
+            expected = 1e-6 + levels * 99e-6 / (group.attrs["levels_per_cell"] - 1)
+            assert np.allclose(conductances[levels >= 0], expected[levels >= 0], rtol=2e-3)
+            copy[f"arrays/{number}/conductances"] = conductances
+    rough = ["--set", "cell.programming_error.sigma=0.5", "--set", "cell.read_noise.sigma=0"]
+    exact, _ = simulate("--set", "cell.programming_error.sigma=0", "--set", "cell.read_noise.sigma=0")
+    back, text = simulate(*rough, "--set", f"cell.conductance_map={measured}")
+    assert back["trials"][0]["programming"]["measured"] == back["trials"][0]["programming"]["cells"]
+    assert back["layers"] == exact["layers"]
+    assert "measured      100.00 %" in text

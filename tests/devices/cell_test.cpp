@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
+
+#include "devices/fault_map.h"
 
 namespace bitline {
 namespace {
@@ -117,34 +120,55 @@ TEST(ProgrammingError, StaysWithinPhysicalLimitsAndCountsWhatItClips) {
 }
 
 TEST(StuckAt, RatesAndPlacesComeFromTheSeed) {
-    CellOptions cell;
-    cell.g_min = 1e-6;
-    cell.stuck_at = {0.0904, 0.0175};
-    const Moments m = program_many(cell, 1);
-    EXPECT_NEAR(static_cast<double>(m.report.stuck_low) / 400000, 0.0904, 5 * std::sqrt(0.0904 / 400000));
-    EXPECT_NEAR(static_cast<double>(m.report.stuck_high) / 400000, 0.0175, 5 * std::sqrt(0.0175 / 400000));
+    const StuckAtOptions stuck{0.0904, 0.0175};
+    double low = 0, high = 0;
+    std::vector<CellState> states(1000);
+    for (uint32_t row = 0; row < 400; ++row) {
+        std::fill(states.begin(), states.end(), CellState::works);
+        draw_stuck_cells(stuck, cell_streams(11, 2).stuck_at, 3, row, states);
+        low += static_cast<double>(std::count(states.begin(), states.end(), CellState::low));
+        high += static_cast<double>(std::count(states.begin(), states.end(), CellState::high));
+    }
+    EXPECT_NEAR(low / 400000, 0.0904, 5 * std::sqrt(0.0904 / 400000));
+    EXPECT_NEAR(high / 400000, 0.0175, 5 * std::sqrt(0.0175 / 400000));
 
-    const Grid grid = choose_grid(cell, 2);
-    const std::vector<uint16_t> levels(1000, 1);
-    std::vector<int32_t> a(1000), b(1000), other(1000);
-    ProgrammingReport report;
-    write_row(make_cell_law(cell, grid, {}), cell_streams(11, 2), 3, 0, levels, {a, {}, {}, {}}, report);
-    write_row(make_cell_law(cell, grid, {}), cell_streams(11, 2), 3, 0, levels, {b, {}, {}, {}}, report);
-    write_row(make_cell_law(cell, grid, {}), cell_streams(11, 3), 3, 0, levels, {other, {}, {}, {}}, report);
-    EXPECT_EQ(a, b);
-    EXPECT_NE(a, other);
+    std::vector<CellState> again(1000), other(1000);
+    draw_stuck_cells(stuck, cell_streams(11, 2).stuck_at, 3, 399, again);
+    draw_stuck_cells(stuck, cell_streams(11, 3).stuck_at, 3, 399, other);
+    EXPECT_EQ(states, again);
+    EXPECT_NE(states, other);
 }
 
-TEST(StuckAt, IgnoresProgrammingError) {
+TEST(StuckAt, HoldsWhateverProgrammingAndTimeDoToOtherCells) {
     CellOptions cell;
-    cell.stuck_at = {0, 1};
     cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.1, {}, {}};
+    cell.drift.model = DriftOptions::Model::power;
+    cell.drift.exponent.polynomial = {0.1};
     const Grid grid = choose_grid(cell, 2);
     const std::vector<uint16_t> levels(64, 1);
     std::vector<int32_t> g(64);
+    std::vector<double> stuck(64, grid.g_max);
+    stuck[5] = std::nan("");
+    stuck[6] = 0;
     ProgrammingReport report;
-    write_row(make_cell_law(cell, grid, {}), cell_streams(1, 0), 0, 0, levels, {g, {}, {}, {}}, report);
-    for (int32_t x : g) EXPECT_EQ(x, grid.g_max);
+    write_row(make_cell_law(cell, grid, {1e6, 300}), cell_streams(1, 0), 0, 0, levels, {g, {}, {}, {}, stuck}, report);
+    EXPECT_LT(g[5], grid.g_max / 4);  // a quarter of level 1 is left
+    EXPECT_GT(g[5], 0);
+    EXPECT_EQ(g[6], 0);
+    for (size_t i = 7; i < g.size(); ++i) EXPECT_EQ(g[i], grid.g_max);
+}
+
+TEST(OpenLines, HaveTheirRateAndEachLineItsOwnDraw) {
+    double open = 0;
+    for (uint32_t array = 0; array < 1000; ++array)
+        open += static_cast<double>(draw_open_lines(0.03, cell_streams(2, 0).open_word_line, array, 400).size());
+    EXPECT_NEAR(open / 400000, 0.03, 5 * std::sqrt(0.03 / 400000));
+    // A line is open or not whatever the number of lines beside it.
+    const std::vector<uint32_t> few = draw_open_lines(0.3, cell_streams(2, 0).open_bit_line, 7, 50);
+    const std::vector<uint32_t> many = draw_open_lines(0.3, cell_streams(2, 0).open_bit_line, 7, 80);
+    ASSERT_LE(few.size(), many.size());
+    EXPECT_TRUE(std::equal(few.begin(), few.end(), many.begin()));
+    EXPECT_NE(few, draw_open_lines(0.3, cell_streams(2, 0).open_word_line, 7, 50));
 }
 
 TEST(Programming, ErrorsOfNeighbouringRowsArraysAndTrialsAreIndependent) {

@@ -11,11 +11,14 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/hdf5_file.h"
+#include "support/temporary_folder.h"
 
 namespace bitline {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
+using testing::TemporaryFolder;
 
 template <class Action>
 std::string message_of(Action action) {
@@ -71,7 +74,7 @@ TEST(Architecture, PresetsAreWhatTheySay) {
         names.push_back(summary.name);
         EXPECT_FALSE(summary.description.empty()) << summary.name;
     }
-    EXPECT_THAT(names, testing::ElementsAre("default", "ideal", "isaac"));
+    EXPECT_THAT(names, ::testing::ElementsAre("default", "ideal", "isaac"));
 
     const Architecture ideal = read_architecture("ideal");
     EXPECT_EQ(ideal.array.rows, 128);
@@ -116,7 +119,16 @@ TEST(Architecture, PresetTextReadsAsThePreset) {
 
 TEST(Architecture, StructDefaultsAreValid) { EXPECT_NO_THROW(validate(Architecture{})); }
 
+std::string conductance_map(const TemporaryFolder& folder) {
+    const std::string path = folder.file("cells.h5");
+    Hdf5Writer file(path);
+    file.write("/conductances", std::vector<double>{1e-5}, {1, 1, 1});
+    file.close();
+    return path;
+}
+
 TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
+    const TemporaryFolder folder;
     // One valid value per key, each other than its default, with what it needs.
     std::vector<std::vector<std::string>> cases{
         {"name=chip"},
@@ -124,6 +136,9 @@ TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
         {"array.rows=65536"},
         {"array.cols=1"},
         {"array.active_rows=16"},
+        {"array.line_faults.open_word_lines=1 %"},
+        {"array.line_faults.open_bit_lines=0.01"},
+        {"array.spare_columns=4", "cell.stuck_at.low_rate=1e-3"},
         {"cell.name=mine"},
         {"cell.description=a cell"},
         {"cell.family=pcm"},
@@ -179,6 +194,9 @@ TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
         {"cell.valid.temperature=[250, 400 K]"},
         {"cell.stuck_at.low_rate=1e-3"},
         {"cell.stuck_at.high_rate=0.2 %"},
+        {"cell.stuck_at.map=" + folder.write("faults.csv", "array,row,col,state\n0,0,0,low\n")},
+        {"cell.data=" + folder.write("device.csv", "target_S,time_s,mean_S,sigma_S\n0,0,0,0\n1e-4,0,1e-4,0\n")},
+        {"cell.conductance_map=" + conductance_map(folder)},
         {"cell.read_noise.sigma=0.01"},
         {"input.bits_per_cycle=8"},
         {"input.signed_codes=twos_complement"},
@@ -213,7 +231,8 @@ TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
         {"chip.arrays_per_core=1000000"},
         {"chip.cores_per_tile=3"},
         {"chip.tiles_per_chip=9"},
-        {"mapping.pack_groups=false"}};
+        {"mapping.pack_groups=false"},
+        {"mapping.fault_remap=rows", "cell.stuck_at.low_rate=1e-3"}};
     const std::vector<std::pair<std::string, std::string>> laws{
         {"cell.programming_error.deviation", "cell.programming_error.model=state"},
         {"cell.drift.exponent", "cell.drift.model=logarithmic"},
@@ -280,6 +299,31 @@ TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
     EXPECT_EQ(seen.size(), describe_keys().size());
 }
 
+TEST(Architecture, FilesAreRelativeToTheYamlThatNamesThem) {
+    const TemporaryFolder folder, other;
+    std::filesystem::create_directory(folder.path() / "deeper");
+    const std::string faults = "array,row,col,state\n0,0,0,low\n";
+    folder.write("deeper/faults.csv", faults);
+    const std::string base = folder.write("deeper/base.yaml", "cell:\n  stuck_at:\n    map: faults.csv\n");
+    const Architecture named = read_architecture(base);
+    EXPECT_EQ(named.cell.stuck_at.map, folder.file("deeper/faults.csv"));
+    ASSERT_TRUE(named.cell.stuck_at.known);
+    const Architecture heir =
+        read_architecture(folder.write("heir.yaml", "base: deeper/base.yaml\narray:\n  spare_columns: 1\n"));
+    EXPECT_EQ(heir.cell.stuck_at.map, folder.file("deeper/faults.csv"));
+    // The hash is that of contents: the same in another folder, another for other faults.
+    other.write("same.csv", faults);
+    const std::string yaml = "name: base\ncell:\n  stuck_at:\n    map: same.csv\n";
+    EXPECT_EQ(read_architecture(other.write("a.yaml", yaml)).hash, named.hash);
+    other.write("same.csv", faults + "0,0,1,low\n");
+    EXPECT_NE(read_architecture(other.write("a.yaml", yaml)).hash, named.hash);
+    EXPECT_THAT(message_of([&] {
+                    read_architecture(base, {{"cell.stuck_at.map", other.file("nowhere.csv")}});
+                }),
+                HasSubstr("nowhere.csv"));
+    EXPECT_FALSE(read_architecture(base, {{"cell.stuck_at.map", ""}}).cell.stuck_at.known);
+}
+
 TEST(Architecture, HashIsThatOfTheCanonicalText) {
     const Architecture architecture = read_architecture("default");
     const std::string text = to_yaml(architecture);
@@ -299,7 +343,7 @@ TEST(Architecture, SettingsOverrideInOrder) {
 
 TEST(Architecture, InheritedKeysWithoutEffectAreDropped) {
     const Architecture offset = preset_with("default", {"weights.encoding=offset"});
-    EXPECT_THAT(to_yaml(offset), testing::Not(HasSubstr("subtraction")));
+    EXPECT_THAT(to_yaml(offset), ::testing::Not(HasSubstr("subtraction")));
     EXPECT_THAT(to_yaml(offset), HasSubstr("offset_correction: digital"));
 
     const std::string base =
@@ -369,6 +413,12 @@ TEST(Architecture, RangesAndRelations) {
         {{"cell.g_ceiling=50 uS"}, "cell.g_max <= cell.g_ceiling"},
         {{"cell.g_ceiling=2 mS"}, "cell.g_ceiling <= 10 * cell.g_max"},
         {{"cell.stuck_at.low_rate=0.6", "cell.stuck_at.high_rate=0.5"}, "low_rate + high_rate <= 1"},
+        {{"array.spare_columns=1025", "cell.stuck_at.low_rate=0.1"}, "0 <= array.spare_columns <= 1024"},
+        {{"array.spare_columns=2"}, "has no effect: it needs cell.stuck_at or array.line_faults"},
+        {{"mapping.fault_remap=rows"}, "has no effect: it needs cell.stuck_at or array.line_faults"},
+        {{"mapping.fault_remap=pairs", "weights.encoding=offset", "cell.stuck_at.low_rate=0.1"},
+         "needs weights.encoding (or weights.fallback) = differential"},
+        {{"array.line_faults.open_bit_lines=1.1"}, "array.line_faults.open_bit_lines <= 1"},
         {{"chip.tiles_per_chip=99999999999"}, "0 <= chip.tiles_per_chip <= 1000000"},
         {{"weights.encoding=xnor", "array.rows=1"}, "array.rows >= 2"},
         {{"weights.encoding=xnor", "array.active_rows=7"}, "array.active_rows = 7 is odd"},

@@ -33,6 +33,7 @@ const std::vector<Effect>& effects() {
         {"logarithmic_levels", {{"cell.levels.placement", "logarithmic"}}},
         {"device_to_device", {{"cell.device_to_device.sigma", "0.05"}}},
         {"stuck", {{"cell.stuck_at.low_rate", "0.05"}, {"cell.stuck_at.high_rate", "0.05"}}},
+        {"open_lines", {{"array.line_faults.open_word_lines", "0.2"}, {"array.line_faults.open_bit_lines", "0.05"}}},
         {"power_drift",
          {{"cell.drift.model", "power"},
           {"cell.drift.exponent.polynomial", "0.05"},
