@@ -45,6 +45,11 @@ enum class Purpose : uint32_t {
     switching_cycle = 51,    // pulse to pulse
     write_attempt = 52,      // error of each attempt of a statistical write-verify
     write_verify_read = 53,  // reads between pulses or attempts
+    reference_pattern = 60,
+    first_reference_read = 61,
+    reference_read = 62,
+    affine_read = 63,
+    statistics_read = 64,
     test = 1000,
 };
 

@@ -7,6 +7,7 @@
 
 #include "mapping/architecture_keys.h"
 #include "mapping/cell_keys.h"
+#include "mapping/compensation_keys.h"
 
 namespace bitline {
 
@@ -72,7 +73,7 @@ OptionViolation converter(const AdcOptions& adc) {
 OptionViolation find_architecture_violation(const Architecture& a) {
     for (const OptionViolation& violation :
          {find_field_violation(architecture_keys(), a), find_cell_violation(a.cell), active_rows(a.array), xnor_rows(a),
-          fallback(a.weights), converter(a.adc)}) {
+          fallback(a.weights), converter(a.adc), find_compensation_violation(a)}) {
         if (!violation.text.empty()) return violation;
     }
     return {};

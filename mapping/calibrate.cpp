@@ -125,7 +125,11 @@ std::vector<AdcRange> static_ranges(const Mapping& mapping) {
 
 std::vector<AdcRange> calibrate_ranges(const Network& network, const Mapping& mapping, const SampleReader& read,
                                        int64_t samples) {
-    const Chip chip = program_ideal(mapping);
+    return calibrate_ranges(network, mapping, program_ideal(mapping), read, samples);
+}
+
+std::vector<AdcRange> calibrate_ranges(const Network& network, const Mapping& mapping, const Chip& chip,
+                                       const SampleReader& read, int64_t samples) {
     const auto exact = make_exact_engine(network);
     std::vector<SumHistogram> histograms;
     for (const MappedLayer& layer : mapping.layers) histograms.push_back(empty_histogram(layer));
