@@ -83,9 +83,10 @@ using SampleReader = std::function<std::vector<float>(int64_t first, int64_t cou
 std::vector<AdcRange> calibrate_ranges(const Network& network, const Mapping& mapping, const SampleReader& read,
                                        int64_t samples);
 
-/// The same from the sums that the cells of `chip` give, without the noise of reading.
-std::vector<AdcRange> calibrate_ranges(const Network& network, const Mapping& mapping, const Chip& chip,
-                                       const SampleReader& read, int64_t samples);
+/// The same from the sums that the cells of `chip` give, without the noise of reading. Steps may be as small as what a
+/// level has become on that chip.
+std::vector<AdcRange> recalibrate_ranges(const Network& network, const Mapping& mapping, const Chip& chip,
+                                         const SampleReader& read, int64_t samples);
 
 /// What one layer did for one sample.
 struct LayerRecord {

@@ -345,7 +345,7 @@ Chip ChipMaker::make(uint32_t number, const Conditions& conditions) {
     Chip chip = program(mapping_, ranges_, seed_, number, conditions);
     if (options_.adc_ranges)
         chip =
-            program(mapping_, calibrate_ranges(network_, mapping_, chip, read_, samples_), seed_, number, conditions);
+            program(mapping_, recalibrate_ranges(network_, mapping_, chip, read_, samples_), seed_, number, conditions);
     compensate_columns(number, conditions, chip);
     if (options_.batch_norm) {
         read_for(Purpose::statistics_read, number, chip);

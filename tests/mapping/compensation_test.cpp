@@ -50,8 +50,8 @@ Architecture drifting(double exponent, double deviation) {
     a.cell.drift.model = DriftOptions::Model::power;
     a.cell.drift.exponent.polynomial = {exponent};
     if (deviation > 0) a.cell.drift.deviation.polynomial = {deviation};
-    a.adc.bits = 12;
-    a.adc.range = AdcOptions::Range::lossless;
+    a.adc.bits = 14;  // steps far below a level, so that small sums of old cells are still resolved
+    a.adc.range = AdcOptions::Range::fixed;
     return a;
 }
 
@@ -178,7 +178,7 @@ TEST(DriftGain, OfEqualExponentsIsThePowerLaw) {
     EXPECT_EQ(columns.layers[0].correction.gain, 1);
     for (const DriftGain gain : {DriftGain::chip, DriftGain::layer, DriftGain::column}) {
         EXPECT_GT(sqnr_at(with_gain(none, gain), kYear), 28);
-        EXPECT_EQ(simulate_at(with_gain(none, gain), {kYear}).accuracy_mean > 0.95, true);
+        EXPECT_GT(simulate_at(with_gain(none, gain), {kYear}).accuracy_mean, 0.95);
     }
 }
 
@@ -189,7 +189,7 @@ TEST(DriftGain, OfTheFreshNoiselessChipIsOne) {
     }
 }
 
-/// Cells of high levels drift less, and some layers hold more of them: one gain cannot fit every column.
+/// Cells of high levels drift less.
 Architecture state_dependent() {
     Architecture a = drifting(0, 0);
     a.cell.drift.exponent.polynomial = {0.1, -0.09};
@@ -198,13 +198,12 @@ Architecture state_dependent() {
 }
 
 TEST(DriftGain, FinerIsBetterWhereColumnsDriftApart) {
-    Architecture a = drifting(0.06, 0);
-    a.cell.drift.deviation.polynomial = {0.05};
-    a.array.rows = 8;  // few cells to a column: their mean exponents differ
+    Architecture a = drifting(0.06, 0.01);
+    a.array.rows = 2;  // few cells to a column: their mean exponents differ
     const double none = sqnr_at(a, kYear), layer = sqnr_at(with_gain(a, DriftGain::layer), kYear),
                  column = sqnr_at(with_gain(a, DriftGain::column), kYear);
     EXPECT_GT(layer, none + 1);
-    EXPECT_GT(column, layer + 0.5);
+    EXPECT_GT(column, layer + 1);
     const Architecture s = state_dependent();
     EXPECT_GT(sqnr_at(with_gain(s, DriftGain::layer), kYear), sqnr_at(s, kYear) + 3);
 }
@@ -280,7 +279,6 @@ TEST(BatchNorm, EveryLayerHasTheMeanAndDeviationOfTheSoftware) {
     for (uint64_t seed = 1; seed <= 6; ++seed) {
         const Network network = testing::random_network(seed, options);
         Architecture a = drifting(0.06, 0.05);
-        a.adc.range = AdcOptions::Range::lossless;
         a.compensation.batch_norm = true;
         const Mapping mapping = map_network(network, a);
         const auto read = [&](int64_t first, int64_t count) {
@@ -338,10 +336,10 @@ TEST(BatchNorm, MatchesTheMomentsOfALayer) {
         EXPECT_NEAR(mean[0], mean[1], 1e-5 * deviation[1]);
         EXPECT_NEAR(deviation[0], deviation[1], 1e-5 * deviation[1]);
     }
-    a.compensation.batch_norm = false;
-    const double plain = sqnr_at(a, kYear);
-    a.compensation.batch_norm = true;
-    EXPECT_GT(sqnr_at(a, kYear), plain + 3);
+    Architecture even = drifting(0.06, 0);
+    const double plain = sqnr_at(even, kYear);
+    even.compensation.batch_norm = true;
+    EXPECT_GT(sqnr_at(even, kYear), plain + 15);
 }
 
 TEST(BatchNorm, NeedsTwoSamples) {
