@@ -165,8 +165,7 @@ Command make_simulate(const CommandEntry& entry) {
         "  bitline simulate model.onnx --arch isaac --data idx:images.gz,labels.gz --preprocess unit --limit 1000\n"
         "  bitline simulate model.onnx --arch default --data test.h5 --set cell.read_noise.sigma=0.02 \\\n"
         "      --set adc.bits=6 --calibration train.h5:256\n"
-        "  bitline simulate model.onnx --arch default --device pcm-nandakumar2019 --data test.h5 --trials 10 \\
-"
+        "  bitline simulate model.onnx --arch default --device pcm-nandakumar2019 --data test.h5 --trials 10 \\\n"
         "      --age 0,1s,1h,1d,30d,1y --set compensation.drift_gain=layer\n"
         "The same seed gives the same bits for any number of threads and any kernel.\n");
     auto arguments = std::make_shared<Arguments>();
