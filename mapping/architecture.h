@@ -31,11 +31,11 @@ struct CompensationOptions {
     /// Gain = sum of |column currents| of a reference read when freshly programmed / the same at the age (Joshi et al.,
     /// Nat. Commun. 11, 2473, 2020: global drift compensation), taken together for ...
     enum class DriftGain { none, chip, layer, column } drift_gain = DriftGain::none;
-    bool column_affine = false;  // gain and offset of each column, least squares of nominal sums over reference reads
+    bool column_affine = false;  // gain and offset of each column, from codes of a reference read over nominal sums
     bool adc_ranges = false;     // calibrated ranges from the sums of the aged cells; adc.range = calibrated only
     bool batch_norm = false;     // mean and deviation of every output channel as the software network has them on the
                                  // calibration samples (ibid.: adaptive batch normalization statistics update)
-    int reference_vectors = 32;  // 2 <= vectors <= 4096, of a reference read
+    int reference_vectors = 64;  // 2 <= vectors <= 4096, of a reference read
 };
 
 struct HierarchyOptions {  // 0: unlimited

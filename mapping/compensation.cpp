@@ -82,19 +82,25 @@ std::vector<Currents> column_currents(const ReferenceRead::Layer& fresh, const R
 
 // ------------------------------------------------------------------------------------------------ gain and offset
 
-/// Least squares of y = gain x + offset.
+/// Codes x over known sums y. The line x = a y + b is fitted, for it is the codes that err, and turned round: fitting y
+/// over x would take gain away for every error of a cell and put it into an offset that sums of nothing do not have.
 struct Line {
-    double n = 0, x = 0, y = 0, xx = 0, xy = 0;
+    double n = 0, x = 0, y = 0, xx = 0, xy = 0, yy = 0;
     void add(double px, double py) {
         n += 1;
         x += px;
         y += py;
         xx += px * px;
         xy += px * py;
+        yy += py * py;
     }
+    /// 1 where the slope is not four times its standard error: a column of next to no current.
     double gain() const {
-        const double spread = n * xx - x * x;
-        return spread > 0 ? (n * xy - x * y) / spread : 1.0;
+        constexpr double kCertain = 4;
+        const double sxx = n * xx - x * x, sxy = n * xy - x * y, syy = n * yy - y * y;
+        if (!(n > 2 && sxy > 0)) return 1.0;
+        const double residual = std::max(0.0, sxx * syy - sxy * sxy);
+        return sxy * sxy * (n - 2) > kCertain * kCertain * residual ? syy / sxy : 1.0;
     }
     double offset() const { return n > 0 ? (y - gain() * x) / n : 0.0; }
 };

@@ -26,8 +26,8 @@ ColumnGains unit_gains(const Chip& chip);
 void compensate_drift(const Mapping& mapping, const ReferenceRead& fresh, const ReferenceRead& now, Chip& chip,
                       ColumnGains& gains);
 
-/// Multiplies `gains` and sets Correction::offset so that code times gain plus offset has, for every column, the least
-/// squared distance from the sums of `nominal` cells.
+/// Multiplies `gains` and sets Correction::offset so that code times gain plus offset is, for every column, the sum of
+/// `nominal` cells on the line of least squares of the codes over those sums.
 void fit_columns(const Mapping& mapping, const Chip& nominal, Chip& chip, ColumnGains& gains);
 
 /// Puts the gains into the column weights of the readout, in fixed point. Throws ConfigError where they do not fit 64
