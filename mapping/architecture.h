@@ -38,6 +38,19 @@ struct BiasOptions {
     enum class Place { digital, rows } place = Place::digital;
 };
 
+/// What the digital side does against what time and spread did to the chip, measured at its age. Applied in this order:
+/// converter ranges, drift gain, column gain and offset, output statistics.
+struct CompensationOptions {
+    /// Gain = sum of |column currents| of a reference read when freshly programmed / the same at the age (Joshi et al.,
+    /// Nat. Commun. 11, 2473, 2020: global drift compensation), taken together for ...
+    enum class DriftGain { none, chip, layer, column } drift_gain = DriftGain::none;
+    bool column_affine = false;  // gain and offset of each column, from codes of a reference read over nominal sums
+    bool adc_ranges = false;     // calibrated ranges from the sums of the aged cells; adc.range = calibrated only
+    bool batch_norm = false;     // mean and deviation of every output channel as the software network has them on the
+                                 // calibration samples (ibid.: adaptive batch normalization statistics update)
+    int reference_vectors = 64;  // 2 <= vectors <= 4096, of a reference read
+};
+
 struct HierarchyOptions {  // 0: unlimited
     int64_t arrays_per_core = 0, cores_per_tile = 0, tiles_per_chip = 0;
 };
@@ -52,6 +65,7 @@ struct Architecture {
     BiasOptions bias;
     AdcOptions adc;
     HierarchyOptions chip;
+    CompensationOptions compensation;
     bool pack_groups = true;                    // mapping.pack_groups: several groups of a grouped layer share an array
     FaultRemap fault_remap = FaultRemap::none;  // mapping.fault_remap
 

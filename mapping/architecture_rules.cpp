@@ -7,6 +7,7 @@
 
 #include "mapping/architecture_keys.h"
 #include "mapping/cell_keys.h"
+#include "mapping/compensation_keys.h"
 #include "mapping/converter_keys.h"
 
 namespace bitline {
@@ -66,7 +67,7 @@ OptionViolation fallback(const WeightOptions& weights) {
 OptionViolation find_architecture_violation(const Architecture& a) {
     for (const OptionViolation& violation :
          {find_field_violation(architecture_keys(), a), find_cell_violation(a.cell), active_rows(a.array), xnor_rows(a),
-          fault_remap(a), fallback(a.weights), find_converter_violation(a.adc)}) {
+          fault_remap(a), fallback(a.weights), find_converter_violation(a.adc), find_compensation_violation(a)}) {
         if (!violation.text.empty()) return violation;
     }
     return {};

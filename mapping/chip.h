@@ -38,8 +38,17 @@ struct ChipArray {
     bool corrects_background = false;   // G_min is not 0, and neither cancelled nor measured
 };
 
+/// What the digital side corrects beyond the plan; as it stands, nothing.
+struct Correction {
+    double gain = 1;                   // of all sums of codes
+    int gain_bits = 0;                 // the column weights of Readout hold column gains times 2^gain_bits
+    std::vector<double> offset;        // (out_channels) levels added to the sum, or empty
+    std::vector<double> scale, shift;  // (out_channels) result = scale * result + shift, or empty
+};
+
 struct ChipLayer {
     AdcRange adc;
+    Correction correction;
     std::vector<ChipArray> arrays;  // as MappedLayer::arrays
     bool wanders = false;           // some block's noise outlasts a conversion
 };
@@ -49,6 +58,9 @@ struct Chip {
     ProgrammingReport report;
     StreamKey read_noise;  // stream of this chip's reads
     WanderStreams wander;
+
+    /// From now on the chip's reads draw the noise of (seed, number).
+    void read_with(uint64_t seed, uint32_t number);
 };
 
 /// Perfect cells behind perfect converters of the given ranges (one per mapped layer).
@@ -70,6 +82,11 @@ std::vector<AdcRange> static_ranges(const Mapping& mapping);
 using SampleReader = std::function<std::vector<float>(int64_t first, int64_t count)>;
 std::vector<AdcRange> calibrate_ranges(const Network& network, const Mapping& mapping, const SampleReader& read,
                                        int64_t samples);
+
+/// The same from the sums that the cells of `chip` give, without the noise of reading. Steps may be as small as what a
+/// level has become on that chip.
+std::vector<AdcRange> recalibrate_ranges(const Network& network, const Mapping& mapping, const Chip& chip,
+                                         const SampleReader& read, int64_t samples);
 
 /// What one layer did for one sample.
 struct LayerRecord {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include "core/kernels/stages.h"
@@ -118,22 +119,29 @@ void assemble(const LayerView& layer, const Pack& pack, const Scratch& scratch, 
     const Sums& sums = scratch.sums;
     const MappedLayer& plan = layer.plan;
     const AdcRange& adc = layer.chip.adc;
+    const Correction& correction = layer.chip.correction;
+    const double per_code = adc.unit() * correction.gain * std::ldexp(1.0, -correction.gain_bits);
     const double per_background = adc.lossless ? 1.0 : 1.0 / static_cast<double>(plan.grid.level_step);
     const auto scale = static_cast<double>(plan.input.scale);
     for (int64_t o = 0; o < pack.cols; ++o) {
         const int64_t channel = pack.first_group * plan.cols + o;
         int64_t constant = -plan.input.center * plan.weight_sums[static_cast<size_t>(channel)];
         if (!plan.digital_bias.empty()) constant += plan.digital_bias[static_cast<size_t>(channel)];
+        const auto c = static_cast<size_t>(channel);
+        const double offset = correction.offset.empty() ? 0.0 : correction.offset[c];
+        const double factor = correction.scale.empty() ? 1.0 : correction.scale[c];
+        const double shift = correction.shift.empty() ? 0.0 : correction.shift[c];
         for (size_t i = 0; i < scratch.vectors.size(); ++i) {
             const size_t at = i * static_cast<size_t>(pack.cols) + static_cast<size_t>(o);
-            double levels = static_cast<double>(sums.codes[at] - sums.reference[i]) * adc.unit();
+            double levels = static_cast<double>(sums.codes[at] - sums.reference[i]) * per_code;
             levels += static_cast<double>(sums.levels[at]);
             levels -= static_cast<double>(sums.background[at]) * per_background;
             levels += static_cast<double>(sums.thresholds[at]) * adc.threshold;
+            levels += offset;
             const int64_t sample = int64_t{scratch.vectors.sample[i]} - first_sample;
             const int64_t row = (sample * layer.op.out_channels + channel) * plan.positions;
             acc[static_cast<size_t>(row) + scratch.vectors.position[i]] =
-                levels * scale + static_cast<double>(constant);
+                (levels * scale + static_cast<double>(constant)) * factor + shift;
         }
     }
 }

@@ -262,6 +262,11 @@ Chip write_chip(const Writer& writer, const Mapping& mapping, const std::vector<
 
 }  // namespace
 
+void Chip::read_with(uint64_t seed, uint32_t number) {
+    read_noise = stream_key(seed, number, Purpose::read_noise);
+    wander = wander_streams(seed, number);
+}
+
 Chip program_nominal(const Mapping& mapping, const std::vector<AdcRange>& ranges) {
     return write_chip({mapping.architecture, nullptr}, mapping, ranges);
 }
@@ -278,8 +283,7 @@ Chip program(const Mapping& mapping, const std::vector<AdcRange>& ranges, uint64
              const Conditions& conditions) {
     const Trial trial{cell_streams(seed, number), converter_streams(seed, number), conditions};
     Chip chip = write_chip({mapping.architecture, &trial}, mapping, ranges);
-    chip.read_noise = stream_key(seed, number, Purpose::read_noise);
-    chip.wander = wander_streams(seed, number);
+    chip.read_with(seed, number);
     return chip;
 }
 

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "mapping/compensation.h"
 
 namespace bitline {
 
@@ -165,18 +166,11 @@ TrialResult run_trial(const Waves& waves, const Mapping& mapping, const Chip& ch
     return {share(correct, waves.data.size()), share(agreed, waves.data.size()), chip.report};
 }
 
-std::vector<AdcRange> find_ranges(const Network& network, const Mapping& mapping, const Dataset& calibration,
-                                  const Preprocess& preprocess, const SimulateOptions& options,
-                                  SimulationResult& result) {
-    if (mapping.architecture.adc.range != AdcOptions::Range::calibrated) return static_ranges(mapping);
-    const Waves waves{network, calibration, preprocess};
-    result.calibration = calibration.spec();
-    result.calibration_samples = std::min(options.calibration_samples, calibration.size());
-    const auto read = [&](int64_t first, int64_t count) { return waves.read(first, count); };
-    return calibrate_ranges(network, mapping, read, result.calibration_samples);
+SampleReader reader_of(const Waves& waves) {
+    return [&waves](int64_t first, int64_t count) { return waves.read(first, count); };
 }
 
-void summarize_trials(SimulationResult& result) {
+void summarize_trials(ChipResult& result) {
     const auto n = static_cast<double>(result.trials.size());
     for (const TrialResult& trial : result.trials) {
         result.accuracy_mean += trial.accuracy / n;
@@ -192,7 +186,7 @@ void summarize_trials(SimulationResult& result) {
 }
 
 void summarize_layers(const Mapping& mapping, const std::vector<AdcRange>& ranges,
-                      const std::vector<LayerRecord>& totals, SimulationResult& result) {
+                      const std::vector<LayerRecord>& totals, ChipResult& result) {
     for (size_t l = 0; l < mapping.layers.size(); ++l) {
         LayerResult layer;
         layer.name = mapping.layers[l].name;
@@ -203,6 +197,49 @@ void summarize_layers(const Mapping& mapping, const std::vector<AdcRange>& range
             layer.sqnr_db = 10 * std::log10(totals[l].signal / totals[l].error);
         result.layers.push_back(layer);
     }
+}
+
+/// One age over all trials.
+struct AgeRun {
+    Conditions conditions;
+    std::vector<AdcRange> ranges;  // of the first trial
+    std::vector<LayerRecord> totals;
+    ChipResult result;
+};
+
+/// The ages that the cell's model covers; `result` learns which it does not.
+std::vector<AgeRun> plan_ages(const Mapping& mapping, const SimulateOptions& options, SimulationResult& result) {
+    const CellOptions& cell = mapping.architecture.cell;
+    const std::string cold = outside_of_model(cell, {0, options.temperature});
+    if (!cold.empty()) throw ConfigError(fmt::format("temperature = {:.6g} K: {}", options.temperature, cold));
+    std::vector<AgeRun> runs;
+    for (const double age : options.ages) {
+        const Conditions conditions{age, options.temperature};
+        result.ages.push_back({age, outside_of_model(cell, conditions), std::nullopt});
+        if (result.ages.back().outside.empty())
+            runs.push_back({conditions, {}, std::vector<LayerRecord>(mapping.layers.size()), {}});
+    }
+    if (runs.empty())
+        throw ConfigError(fmt::format("none of the ages can be simulated: {}", result.ages.front().outside));
+    return runs;
+}
+
+void finish_ages(const Mapping& mapping, std::vector<AgeRun>& runs, SimulationResult& result) {
+    auto run = runs.begin();
+    for (AgeResult& age : result.ages) {
+        if (!age.outside.empty()) continue;
+        summarize_trials(run->result);
+        summarize_layers(mapping, run->ranges, run->totals, run->result);
+        age.chip = std::move(run->result);
+        ++run;
+    }
+    const auto first = std::find_if(result.ages.begin(), result.ages.end(), [](auto& age) { return age.chip; });
+    static_cast<ChipResult&>(result) = *first->chip;
+}
+
+std::string stage_name(int trial, int trials, size_t age, size_t ages) {
+    const std::string name = fmt::format("trial {}/{}", trial + 1, trials);
+    return ages == 1 ? name : name + fmt::format(", age {}/{}", age + 1, ages);
 }
 
 void require_labels(const Dataset& data) {
@@ -223,6 +260,21 @@ void validate(const SimulateOptions& options) {
     if (options.calibration_samples < 1)
         throw ConfigError(fmt::format("calibration samples = {} violates samples >= 1", options.calibration_samples));
     if (options.block < 0) throw ConfigError(fmt::format("block = {} violates block >= 0", options.block));
+    if (options.ages.empty()) throw ConfigError("ages: none is given");
+    for (size_t i = 0; i < options.ages.size(); ++i) {
+        const double age = options.ages[i];
+        if (!(age >= 0 && age <= 1e12)) throw ConfigError(fmt::format("age = {} s violates 0 <= age <= 1e12 s", age));
+        if (i > 0 && !(age > options.ages[i - 1]))
+            throw ConfigError(fmt::format("ages: {} s after {} s; they must rise", age, options.ages[i - 1]));
+    }
+    if (!(options.temperature >= 1 && options.temperature <= 2000))
+        throw ConfigError(fmt::format("temperature = {} K violates 1 <= temperature <= 2000 K", options.temperature));
+}
+
+bool SimulateOptions::ages_given() const { return ages != std::vector<double>{0} || temperature != 300; }
+
+bool needs_calibration(const Architecture& architecture) {
+    return architecture.adc.range == AdcOptions::Range::calibrated || architecture.compensation.batch_norm;
 }
 
 double software_accuracy(const Network& network, const Dataset& data, const Preprocess& preprocess,
@@ -246,8 +298,10 @@ SimulationResult simulate(const Network& network, const Mapping& mapping, const 
     if (real_network) require_fit(data, *real_network);
 
     const Clock::time_point start = Clock::now();
-    ProgressMeter meter(progress, data.size() * (options.trials + 1 + (real_network ? 1 : 0)));
     SimulationResult result;
+    std::vector<AgeRun> ages = plan_ages(mapping, options, result);
+    const int64_t chip_passes = options.trials * static_cast<int64_t>(ages.size());
+    ProgressMeter meter(progress, data.size() * (chip_passes + 1 + (real_network ? 1 : 0)));
     result.samples = data.size();
     const auto exact = make_exact_engine(network);
     const Waves waves{network, data, preprocess, chosen_block(options, data.size())};
@@ -272,18 +326,25 @@ SimulationResult simulate(const Network& network, const Mapping& mapping, const 
     result.software_accuracy = share(software.correct, data.size());
 
     meter.stage("calibrating");
-    const std::vector<AdcRange> ranges =
-        find_ranges(network, mapping, calibration ? *calibration : data, preprocess, options, result);
-    std::vector<LayerRecord> totals(mapping.layers.size());
+    const Waves calibration_waves{network, calibration ? *calibration : data, preprocess};
+    if (needs_calibration(mapping.architecture)) {
+        result.calibration = calibration_waves.data.spec();
+        result.calibration_samples = std::min(options.calibration_samples, calibration_waves.data.size());
+    }
+    ChipMaker chips(network, mapping, reader_of(calibration_waves), result.calibration_samples, options.seed);
     const Clock::time_point chip_start = Clock::now();
     for (int trial = 0; trial < options.trials; ++trial) {
-        meter.stage(fmt::format("trial {}/{}", trial + 1, options.trials));
-        const Chip chip = program(mapping, ranges, options.seed, static_cast<uint32_t>(trial));
-        result.trials.push_back(run_trial(waves, mapping, chip, *exact, software.top1, totals, meter));
+        for (size_t a = 0; a < ages.size(); ++a) {
+            meter.stage(stage_name(trial, options.trials, a, ages.size()));
+            const Chip chip = chips.make(static_cast<uint32_t>(trial), ages[a].conditions);
+            if (trial == 0)
+                for (const ChipLayer& layer : chip.layers) ages[a].ranges.push_back(layer.adc);
+            ages[a].result.trials.push_back(
+                run_trial(waves, mapping, chip, *exact, software.top1, ages[a].totals, meter));
+        }
     }
-    result.images_per_second = static_cast<double>(data.size() * options.trials) / seconds_since(chip_start);
-    summarize_trials(result);
-    summarize_layers(mapping, ranges, totals, result);
+    result.images_per_second = static_cast<double>(data.size() * chip_passes) / seconds_since(chip_start);
+    finish_ages(mapping, ages, result);
     result.seconds = seconds_since(start);
     return result;
 }

@@ -21,7 +21,12 @@ struct SimulateOptions {
     uint64_t seed = 0;
     int64_t block = 0;                 // samples per block of work; 0: chosen. Never changes a result
     bool ideal_chip = true;            // also run the chip with perfect cells and lossless converters over every sample
-    int64_t calibration_samples = 64;  // first samples of the calibration data, for calibrated ADC ranges
+    int64_t calibration_samples = 64;  // first samples of the calibration data, for calibrated ADC ranges and
+                                       // compensation.batch_norm
+    std::vector<double> ages{0};       // s since programming, rising, 0 <= age <= 1e12; 0: freshly programmed
+    double temperature = 300;          // K, of every read, 1 <= temperature <= 2000
+
+    bool ages_given() const;  // anything but one fresh chip at 300 K
 };
 
 /// Throws ConfigError naming the violated relation.
@@ -29,7 +34,7 @@ void validate(const SimulateOptions& options);
 
 /// Where the run is: called from one thread at a time, a few times a second. `total` samples over all passes.
 struct Progress {
-    std::string stage;  // "calibrating", "software", "trial 3/10"
+    std::string stage;  // "calibrating", "software", "trial 3/10", "trial 3/10, age 2/6"
     int64_t done = 0, total = 0;
     double seconds = 0;
 };
@@ -48,25 +53,41 @@ struct TrialResult {
     ProgrammingReport programming;
 };
 
-struct SimulationResult {
-    int64_t samples = 0;
-    std::optional<double> float_accuracy;
-    double software_accuracy = 0;
-    std::optional<double> ideal_accuracy;  // none where it was not run
-    int64_t ideal_unequal = 0;             // samples whose ideal-chip output differs from the software's in any bit
+/// All trials at one age.
+struct ChipResult {
     std::vector<TrialResult> trials;
     double accuracy_mean = 0;
     std::optional<double> accuracy_std, accuracy_ci95;  // none for one trial; ci95: half width, Student's t
     double agreement = 0;                               // mean over trials
     std::vector<LayerResult> layers;
-    double seconds = 0;            // of all passes
-    double images_per_second = 0;  // samples * trials / seconds of the chip passes
-    std::string calibration;       // spec of the data that set the ADC ranges; empty where none were needed
+};
+
+struct AgeResult {
+    double age = 0;                  // s
+    std::string outside;             // why the cell's model says nothing about this age; empty where it does
+    std::optional<ChipResult> chip;  // none outside
+};
+
+/// The chip's figures are those of the first age that the cell's model covers.
+struct SimulationResult : ChipResult {
+    std::vector<AgeResult> ages;  // as SimulateOptions::ages
+    int64_t samples = 0;
+    std::optional<double> float_accuracy;
+    double software_accuracy = 0;
+    std::optional<double> ideal_accuracy;  // none where it was not run
+    int64_t ideal_unequal = 0;             // samples whose ideal-chip output differs from the software's in any bit
+    double seconds = 0;                    // of all passes
+    double images_per_second = 0;          // samples * trials * ages / seconds of the chip passes
+    std::string calibration;  // spec of the data for ADC ranges and output statistics; empty where none were needed
     int64_t calibration_samples = 0;
 };
 
+/// Whether a run needs calibration samples.
+bool needs_calibration(const Architecture& architecture);
+
 /// `real_network`: the float network for the chain's first link, may be null. `calibration`: data for calibrated ADC
-/// ranges; null: the first samples of `data`. Throws ConfigError, FormatError, Interrupted.
+/// ranges and output statistics; null: the first samples of `data`. Each trial is one chip, read at every age. Throws
+/// ConfigError (also where the cell's model covers none of the ages, or not the temperature), FormatError, Interrupted.
 SimulationResult simulate(const Network& network, const Mapping& mapping, const Dataset& data,
                           const Preprocess& preprocess, const Network* real_network, const Dataset* calibration,
                           const SimulateOptions& options, const ProgressFunction& progress = {});

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "bindings/cli/ages.h"
 #include "bindings/cli/command.h"
 #include "bindings/cli/inputs.h"
 #include "bindings/cli/progress.h"
@@ -23,7 +24,7 @@ constexpr int64_t kLargestSeed = (int64_t(1) << 53) - 1;  // every reader of JSO
 
 struct Arguments {
     std::optional<std::string> model, architecture, data, preprocess, calibration, real;
-    std::optional<std::string> limit, trials, seed, threads, json;
+    std::optional<std::string> limit, trials, seed, threads, json, ages, temperature;
     std::vector<std::string> settings;
     std::optional<std::string> device;
 
@@ -38,6 +39,9 @@ SimulateOptions parse_options(const Arguments& arguments) {
     if (arguments.seed) options.seed = static_cast<uint64_t>(parse_whole("--seed", *arguments.seed, 0, kLargestSeed));
     if (arguments.threads) set_threads(static_cast<int>(parse_whole("--threads", *arguments.threads, 1, 1024)));
     options.ideal_chip = !arguments.skip_ideal;
+    if (arguments.ages) options.ages = parse_ages("--age", *arguments.ages);
+    if (arguments.temperature)
+        options.temperature = parse_number("--temperature", *arguments.temperature, 1, 2000, false);
     validate(options);
     kernels::active();  // BITLINE_KERNEL may name one that does not exist
     return options;
@@ -71,9 +75,8 @@ void require_labels(const Dataset& data) {
 
 /// Without --calibration the data's first samples serve, however few of them --limit leaves to be simulated.
 void open_calibration(const Arguments& arguments, const Architecture& architecture, SimulationRun& run) {
-    const bool calibrates = architecture.adc.range == AdcOptions::Range::calibrated;
     if (!arguments.calibration) {
-        if (!calibrates || !run.limit || *run.limit >= run.options.calibration_samples) return;
+        if (!needs_calibration(architecture) || !run.limit || *run.limit >= run.options.calibration_samples) return;
         run.calibration = open_dataset(*arguments.data);
         return;
     }
@@ -136,7 +139,8 @@ void add_inputs(Command& command, Arguments& a) {
     add_text(command, "--preprocess", a.preprocess, "P",
              "raw, unit, imagenet or scale=..,mean=..,std=..\n(default: the model's own, else raw)");
     add_text(command, "--calibration", a.calibration, "DATA[:N]",
-             "data whose first N samples (64) set calibrated ADC ranges\n(default: the first 64 of --data)");
+             "data whose first N samples (64) set calibrated ADC ranges and\nbatch-norm statistics (default: the first "
+             "64 of --data)");
     add_text(command, "--float", a.real, "MODEL", "float network, the first link of the chain");
 }
 
@@ -144,6 +148,9 @@ void add_run_options(Command& command, Arguments& a) {
     add_text(command, "--limit", a.limit, "N", "use the first N samples only");
     add_text(command, "--trials", a.trials, "T", "chips to fabricate (1)");
     add_text(command, "--seed", a.seed, "S", "of all random numbers (0)");
+    add_text(command, "--age", a.ages, "T[,T..]",
+             "times since programming, rising: 0,1s,1h,1d,30d,1y (0);\nunits s, min, h, d, w, y (365 d)");
+    add_text(command, "--temperature", a.temperature, "K", "kelvin, while reading (300)");
     add_text(command, "--threads", a.threads, "K", "1 to 1024; never changes a result (all processors)");
     add_text(command, "--json", a.json, "FILE", "write the result as JSON; - for standard output");
     command.app->add_flag("--skip-ideal", a.skip_ideal, "leave out the chip with perfect cells and converters");
@@ -160,7 +167,8 @@ Command make_simulate(const CommandEntry& entry) {
         "  bitline simulate model.onnx --arch isaac --data idx:images.gz,labels.gz --preprocess unit --limit 1000\n"
         "  bitline simulate model.onnx --arch default --data test.h5 --set cell.read_noise.sigma=0.02 \\\n"
         "      --set adc.bits=6 --calibration train.h5:256\n"
-        "  bitline simulate model.onnx --arch default --device pcm-nandakumar2019 --data test.h5 --trials 10\n"
+        "  bitline simulate model.onnx --arch default --device pcm-nandakumar2019 --data test.h5 --trials 10 \\\n"
+        "      --age 0,1s,1h,1d,30d,1y --set compensation.drift_gain=layer\n"
         "The same seed gives the same bits for any number of threads and any kernel.\n");
     auto arguments = std::make_shared<Arguments>();
     add_inputs(command, *arguments);

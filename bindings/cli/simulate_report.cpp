@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "bindings/cli/ages.h"
 #include "bindings/cli/terminal.h"
 #include "core/files.h"
 #include "core/kernels/kernels.h"
@@ -28,7 +30,7 @@ std::string ideal_note(const SimulationResult& result, bool clips) {
                        clips ? ": weights.clip changed the weights" : "");
 }
 
-std::string chip_note(const SimulationResult& result) {
+std::string chip_note(const ChipResult& result) {
     std::string text;
     if (result.accuracy_std && result.accuracy_ci95) {
         text = fmt::format("std {:.2f}, 95 % interval \u00b1{:.2f}, {} trials; ", 100 * *result.accuracy_std,
@@ -37,7 +39,13 @@ std::string chip_note(const SimulationResult& result) {
     return text + fmt::format("agreement {}", percent_text(result.agreement));
 }
 
-Table chain_table(const SimulationResult& result, bool clips) {
+/// The age that the figures of the whole result stand for.
+double age_of_chip(const SimulationResult& result) {
+    const auto first = std::find_if(result.ages.begin(), result.ages.end(), [](auto& age) { return age.chip; });
+    return first->age;
+}
+
+Table chain_table(const SimulationResult& result, bool clips, bool ages_given) {
     Table table;
     table.columns = {{"network", Align::left}, {"accuracy"}, {"points"}, {"", Align::left}};
     if (result.float_accuracy) table.rows.push_back(chain_row("float", *result.float_accuracy, std::nullopt, ""));
@@ -46,8 +54,54 @@ Table chain_table(const SimulationResult& result, bool clips) {
     if (result.ideal_accuracy) {
         table.rows.push_back(chain_row("ideal chip", *result.ideal_accuracy, software, ideal_note(result, clips)));
     }
-    table.rows.push_back(chain_row("real chip", result.accuracy_mean, software, chip_note(result)));
+    const std::string chip = "real chip" + (ages_given ? ", " + age_text(age_of_chip(result)) : "");
+    table.rows.push_back(chain_row(chip, result.accuracy_mean, software, chip_note(result)));
     return table;
+}
+
+/// `share` of a bar of 20 columns, to an eighth of a column.
+std::string bar_text(double share) {
+    constexpr int kWidth = 20, kEighths = 8;
+    const auto filled = static_cast<int>(std::lround(share * kWidth * kEighths));
+    std::string bar;
+    for (int i = 0; i < filled / kEighths; ++i) bar += "\u2588";
+    if (filled % kEighths > 0) bar += std::string("\xE2\x96") + static_cast<char>(0x90 - filled % kEighths);
+    return bar;
+}
+
+std::vector<std::string> age_row(const AgeResult& age, double software) {
+    if (!age.chip) return {age_text(age.age), "n/a", "", "", "", "", ""};
+    const ChipResult& chip = *age.chip;
+    const auto points = [](std::optional<double> share) {
+        return share ? fmt::format("{:.2f}", 100 * *share) : std::string();
+    };
+    return {age_text(age.age),
+            percent_text(chip.accuracy_mean),
+            points_text(chip.accuracy_mean - software),
+            points(chip.accuracy_std),
+            chip.accuracy_ci95 ? "\u00b1" + points(chip.accuracy_ci95) : "",
+            percent_text(chip.agreement),
+            bar_text(chip.accuracy_mean)};
+}
+
+Table age_table(const SimulationResult& result) {
+    Table table;
+    table.columns = {{"age"}, {"accuracy"}, {"points"}, {"std"}, {"95 %"}, {"agreement"}, {"", Align::left}};
+    for (const AgeResult& age : result.ages) table.rows.push_back(age_row(age, result.software_accuracy));
+    return table;
+}
+
+/// Why ages have no figures: one line for each reason.
+std::string outside_text(const SimulationResult& result) {
+    std::string text;
+    for (auto age = result.ages.begin(); age != result.ages.end();) {
+        const std::string& reason = age->outside;
+        std::string ages;
+        for (; age != result.ages.end() && age->outside == reason; ++age)
+            ages += (ages.empty() ? "" : ", ") + age_text(age->age);
+        if (!reason.empty()) text += wrap(fmt::format("n/a at {}: {}", ages, clean_line(reason)), kTableWidth, 0);
+    }
+    return text;
 }
 
 std::string range_text(const AdcRange& adc) {
@@ -57,7 +111,7 @@ std::string range_text(const AdcRange& adc) {
     return fmt::format("{:.8g} .. {:.8g}", adc.lo * adc.step, adc.hi * adc.step);
 }
 
-Table layer_table(const SimulationResult& result) {
+Table layer_table(const ChipResult& result) {
     Table table;
     table.columns = {
         {"layer", Align::left, true}, {"arrays"}, {"SQNR dB"}, {"ADC bits"}, {"range, levels"}, {"step"}, {"clipped"},
@@ -126,8 +180,12 @@ std::string conditions_text(const SimulationRun& run, const SimulationResult& re
         text += fmt::format("calibration   first {} samples of {}\n", count_text(result.calibration_samples),
                             clean_line(result.calibration));
     } else if (run.calibration) {
-        text += "calibration   not used: adc.range is not `calibrated`\n";
+        text += "calibration   not used: adc.range is not `calibrated`, compensation.batch_norm is off\n";
     }
+    if (run.options.ages_given())
+        text += fmt::format(
+            "temperature   {:.6g} K{}\n", run.options.temperature,
+            result.ages.size() > 1 ? "; layers and cells above at age " + age_text(age_of_chip(result)) : "");
     return text;
 }
 
@@ -181,7 +239,7 @@ Json adc_json(const AdcRange& adc) {
             {"values", values_json(adc)}};
 }
 
-Json layers_json(const SimulationResult& result) {
+Json layers_json(const ChipResult& result) {
     Json layers = Json::array();
     for (const LayerResult& layer : result.layers) {
         layers.push_back({{"name", layer.name},
@@ -193,7 +251,7 @@ Json layers_json(const SimulationResult& result) {
     return layers;
 }
 
-Json trials_json(const SimulationResult& result) {
+Json trials_json(const ChipResult& result) {
     Json trials = Json::array();
     for (const TrialResult& trial : result.trials) {
         trials.push_back({{"accuracy", number(trial.accuracy)},
@@ -226,20 +284,45 @@ Json ideal_json(const SimulationResult& result) {
             {"unequal_samples", result.ideal_accuracy ? Json(result.ideal_unequal) : Json(nullptr)}};
 }
 
+Json accuracy_json(const ChipResult& result) {
+    return {{"mean", number(result.accuracy_mean)},
+            {"std", number(result.accuracy_std)},
+            {"ci95", number(result.accuracy_ci95)}};
+}
+
 Json chip_json(const SimulationRun& run, const SimulationResult& result) {
-    return {{"accuracy",
-             {{"mean", number(result.accuracy_mean)},
-              {"std", number(result.accuracy_std)},
-              {"ci95", number(result.accuracy_ci95)}}},
-            {"agreement", number(result.agreement)},
-            {"arrays", run.mapping.arrays}};
+    return {
+        {"accuracy", accuracy_json(result)}, {"agreement", number(result.agreement)}, {"arrays", run.mapping.arrays}};
+}
+
+Json ages_json(const SimulationResult& result) {
+    Json ages = Json::array();
+    for (const AgeResult& age : result.ages) {
+        Json one{
+            {"age", number(age.age)}, {"outside_of_model", nullptr}, {"accuracy", nullptr}, {"agreement", nullptr}};
+        if (age.chip) {
+            one["accuracy"] = accuracy_json(*age.chip);
+            one["agreement"] = number(age.chip->agreement);
+        } else {
+            one["outside_of_model"] = age.outside;
+        }
+        one["trials"] = age.chip ? trials_json(*age.chip) : Json::array();
+        one["layers"] = age.chip ? layers_json(*age.chip) : Json::array();
+        ages.push_back(one);
+    }
+    return ages;
 }
 
 Json options_json(const SimulationRun& run) {
-    return {{"trials", run.options.trials},
-            {"limit", run.limit ? Json(*run.limit) : Json(nullptr)},
-            {"calibration_samples", run.options.calibration_samples},
-            {"skip_ideal", !run.options.ideal_chip}};
+    Json options{{"trials", run.options.trials},
+                 {"limit", run.limit ? Json(*run.limit) : Json(nullptr)},
+                 {"calibration_samples", run.options.calibration_samples},
+                 {"skip_ideal", !run.options.ideal_chip}};
+    if (run.options.ages_given()) {
+        options["ages"] = run.options.ages;
+        options["temperature"] = number(run.options.temperature);
+    }
+    return options;
 }
 
 /// Layers whose output is mostly error deserve a hint: the figures are real, and a first user takes them for a fault.
@@ -266,33 +349,37 @@ std::string rate_text(double rate) {
 std::string simulation_text(const SimulationRun& run, const SimulationResult& result) {
     const std::string title =
         fmt::format("{} on {}", clean_line(run.model.network.name), clean_line(run.mapping.architecture.name));
-    return styled(title, Style::bold) + "\n\n" +
-           render(chain_table(result, run.mapping.architecture.weights.clip < 1)) + "\n" + render(layer_table(result)) +
-           "\n" + conditions_text(run, result) + cells_text(result) + overwhelmed_text(result) +
+    const bool clips = run.mapping.architecture.weights.clip < 1, ages = run.options.ages_given();
+    std::string text = styled(title, Style::bold) + "\n\n" + render(chain_table(result, clips, ages)) + "\n";
+    if (ages) text += render(age_table(result)) + outside_text(result) + "\n";
+    return text + render(layer_table(result)) + "\n" + conditions_text(run, result) + cells_text(result) +
+           overwhelmed_text(result) +
            fmt::format("speed         {} images/s on the {} kernel with {} threads; {} in all\n",
                        rate_text(result.images_per_second), kernels::active().name, threads(),
                        duration_text(result.seconds));
 }
 
 Json simulation_json(const SimulationRun& run, const SimulationResult& result) {
-    return {{"version", kVersion},
-            {"kernel", kernels::active().name},
-            {"seed", run.options.seed},
-            {"threads", threads()},
-            {"model", to_json(run.model)},
-            {"architecture", to_json(run.mapping.architecture, run.architecture_source, run.settings)},
-            {"data", data_json(*run.data, result.samples)},
-            {"calibration", calibration_json(run, result)},
-            {"preprocess", to_string(run.preprocess.preprocess)},
-            {"options", options_json(run)},
-            {"software", {{"accuracy", number(result.software_accuracy)}}},
-            {"float", float_json(run, result)},
-            {"ideal", ideal_json(result)},
-            {"chip", chip_json(run, result)},
-            {"trials", trials_json(result)},
-            {"layers", layers_json(result)},
-            {"images_per_second", number(result.images_per_second)},
-            {"seconds", number(result.seconds)}};
+    Json json{{"version", kVersion},
+              {"kernel", kernels::active().name},
+              {"seed", run.options.seed},
+              {"threads", threads()},
+              {"model", to_json(run.model)},
+              {"architecture", to_json(run.mapping.architecture, run.architecture_source, run.settings)},
+              {"data", data_json(*run.data, result.samples)},
+              {"calibration", calibration_json(run, result)},
+              {"preprocess", to_string(run.preprocess.preprocess)},
+              {"options", options_json(run)},
+              {"software", {{"accuracy", number(result.software_accuracy)}}},
+              {"float", float_json(run, result)},
+              {"ideal", ideal_json(result)},
+              {"chip", chip_json(run, result)},
+              {"trials", trials_json(result)},
+              {"layers", layers_json(result)}};
+    if (run.options.ages_given()) json["ages"] = ages_json(result);
+    json["images_per_second"] = number(result.images_per_second);
+    json["seconds"] = number(result.seconds);
+    return json;
 }
 
 }  // namespace bitline::cli

@@ -330,6 +330,67 @@ def test_same_seed_same_bits(simulate):
     assert without_times(first) == without_times(second)
 
 
+AGEING = ["--set", "cell.drift.model=power", "--set", "cell.drift.exponent.polynomial=[0.05]", "--set",
+          "cell.drift.deviation.polynomial=[0.02]"]
+COMPENSATED = ["--set", "compensation.drift_gain=column", "--set", "compensation.column_affine=true", "--set",
+               "compensation.batch_norm=true", "--set", "compensation.adc_ranges=true"]
+AGE_SCHEMA = {
+    "age": SHARE,
+    "outside_of_model": (type(None), str),
+    "accuracy": (type(None), dict),
+    "agreement": (type(None), float, int),
+    "trials": list,
+    "layers": list,
+}
+
+
+def test_ages(simulate):
+    ages = "0,1s,1h,30d,1y,10y"
+    result, text = simulate("--trials", "2", "--age", ages, "--temperature", "310", "--set", "cell.valid.time=[1, 1e8]", *AGEING)
+    assert [age["age"] for age in result["ages"]] == [0, 1, 3600, 2592000, 31536000, 315360000] == result["options"]["ages"]
+    assert result["options"]["temperature"] == 310
+    for age in result["ages"][:-1]:
+        assert set(age) == set(AGE_SCHEMA)
+        check_schema(age["trials"], SCHEMA["trials"])
+        check_schema(age["layers"], SCHEMA["layers"])
+        assert age["outside_of_model"] is None
+        assert age["accuracy"]["mean"] == pytest.approx(np.mean([trial["accuracy"] for trial in age["trials"]]))
+        assert age["accuracy"]["std"] == pytest.approx(np.std([trial["accuracy"] for trial in age["trials"]], ddof=1))
+    for key in AGE_SCHEMA:
+        assert isinstance(result["ages"][0][key], AGE_SCHEMA[key])
+    assert result["layers"] == result["ages"][0]["layers"] and result["trials"] == result["ages"][0]["trials"]
+    assert result["ages"][0]["layers"] == result["ages"][1]["layers"] != result["ages"][2]["layers"]
+    old = result["ages"][-1]
+    assert (old["accuracy"], old["agreement"], old["trials"], old["layers"]) == (None, None, [], [])
+    assert "1e+08" in old["outside_of_model"]
+    lines = {line.split("  ")[0].strip(): line for line in text.splitlines() if re.match(r" *\d+ (s|h|d|y)  | *fresh", line)}
+    assert set(lines) == {"fresh", "1 s", "1 h", "30 d", "1 y", "10 y"}
+    assert "n/a" in lines["10 y"] and "\u2588" in lines["fresh"] and "310 K" in text
+    assert re.search(r"n/a at 10 y: .*1e\+08 s", text)
+    fresh = result["ages"][0]
+    assert f"{100 * fresh['accuracy']['mean']:.2f} %" in lines["fresh"]
+    assert f"{100 * (fresh['accuracy']['mean'] - result['software']['accuracy']):+.2f}" in lines["fresh"]
+
+
+def test_age_0_is_the_plain_run(simulate):
+    plain, text = simulate("--skip-ideal", *AGEING, *NOISY)
+    assert "ages" not in plain and "ages" not in plain["options"] and "fresh" not in text
+    zero, _ = simulate("--skip-ideal", "--age", "0", *AGEING, *NOISY)
+    assert without_times(zero) == without_times(plain)
+    aged, _ = simulate("--skip-ideal", "--age", "0,1 h, 1.5d", *AGEING, *NOISY)
+    assert aged["layers"] == plain["layers"] and aged["trials"] == plain["trials"] and aged["chip"] == plain["chip"]
+    alone, _ = simulate("--skip-ideal", "--age", "129600", *AGEING, *NOISY)
+    assert alone["layers"] == aged["ages"][2]["layers"]
+
+
+def test_compensation_gives_the_same_bits_on_every_kernel(simulate, run_bitline):
+    listing = run_bitline(["list", "kernels"]).stdout.splitlines()
+    names = [line.split()[0] for line in listing if re.search(r"\byes\b", line)]
+    results = [without_times(simulate("--skip-ideal", "--age", "1h", *AGEING, *NOISY, *COMPENSATED, "--threads", str(1 + i % 2),
+                                      env={"BITLINE_KERNEL": name})[0]) for i, name in enumerate(names)]
+    assert len(names) > 1 and all(result == results[0] for result in results)
+
+
 def test_other_seed_other_chip(simulate):
     results = [simulate("--seed", seed, "--skip-ideal", *NOISY)[0] for seed in ("1", "2")]
     assert results[0]["layers"] != results[1]["layers"]

@@ -311,11 +311,9 @@ TEST(Effects, NoneHidesAnother) {
     cell.retention.model = RetentionOptions::Model::decay;
     cell.retention.tau = 1e7;
     cell.series.resistance = 1000;
-    cell.stuck_at = {0.01, 0.02};
     cell.temperature.activation_energy = 0.02;
     const Conditions later{1e5, 320};
     const auto all = write_many(cell, 2, later);
-    EXPECT_GT(all.report.stuck_low, 0);
     const std::vector<std::function<void(CellOptions&)>> without{
         [](CellOptions& c) { c.programming_error.sigma = 0; },
         [](CellOptions& c) { c.device_to_device.sigma = 0; },
@@ -323,7 +321,6 @@ TEST(Effects, NoneHidesAnother) {
         [](CellOptions& c) { c.drift.deviation.polynomial = {0}; },
         [](CellOptions& c) { c.retention.model = RetentionOptions::Model::none; },
         [](CellOptions& c) { c.series.resistance = 0; },
-        [](CellOptions& c) { c.stuck_at = {}; },
         [](CellOptions& c) { c.temperature.activation_energy = 0; },
     };
     for (size_t i = 0; i < without.size(); ++i) {
