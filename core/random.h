@@ -48,6 +48,11 @@ enum class Purpose : uint32_t {
     adc_inl = 24,
     adc_dnl = 25,
     adc_missing_code = 26,
+    dac_gain = 30,
+    dac_offset = 31,
+    dac_inl = 32,
+    dac_dnl = 33,
+    dac_noise = 34,
     test = 1000,
 };
 

@@ -327,7 +327,8 @@ OptionFields<A> reading_keys() {
 
 OptionFields<Architecture> cell_keys() {
     OptionFields<A> keys;
-    for (const auto& some : {level_keys(), writing_keys(), ageing_keys(), reading_keys()}) append(keys, some);
+    for (const auto& some : {level_keys(), writing_keys(), ageing_keys(), reading_keys(), current_keys()})
+        append(keys, some);
     return keys;
 }
 

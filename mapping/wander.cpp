@@ -14,22 +14,25 @@ uint32_t position_of(Persistence persists, WanderMoment moment) {
 
 void add_flicker(const Wander& wander, StreamKey key, uint32_t block, uint32_t sample, uint32_t position,
                  std::vector<double>& shift) {
-    std::vector<float> xi(shift.size());
+    std::vector<float> xi(wander.places);
     kernels::active().gaussians(key, 0, block, sample, position, xi.size(), xi.data());
     for (size_t i = 0; i < shift.size(); ++i)
-        shift[i] += static_cast<double>(wander.rms[i]) * static_cast<double>(xi[i]);
+        shift[i] += static_cast<double>(wander.rms[i]) * static_cast<double>(xi[i % wander.places]);
 }
 
 /// A filled trap lowers its cell; the second cell of a pair counts negative.
 void add_telegraph(const Wander& wander, StreamKey key, double filled, uint32_t block, uint32_t sample,
                    uint32_t position, std::vector<double>& shift) {
     const auto per_column = static_cast<size_t>(wander.cells_per_column);
+    const size_t cells = wander.places * per_column;
     Counter bits{};
-    for (size_t cell = 0; cell < wander.trap.size(); ++cell) {
+    for (size_t cell = 0; cell < cells; ++cell) {
         if (cell % 4 == 0) bits = philox({static_cast<uint32_t>(cell / 4), block, sample, position}, key);
-        if (wander.trap[cell] == 0 || uniform(bits[cell % 4]) >= filled) continue;
-        const auto fall = static_cast<double>(wander.trap[cell]);
-        shift[cell / per_column] += cell % per_column == 0 ? -fall : fall;
+        if (uniform(bits[cell % 4]) >= filled) continue;
+        for (size_t at = cell; at < wander.trap.size(); at += cells) {
+            const auto fall = static_cast<double>(wander.trap[at]);
+            shift[at / per_column] += at % per_column == 0 ? -fall : fall;
+        }
     }
 }
 
@@ -43,7 +46,7 @@ int64_t largest_wander(const Wander& wander, size_t i) {
     if (wander.empty()) return 0;
     double largest = kLargestDeviate * static_cast<double>(wander.rms[i]);
     const auto per_column = static_cast<size_t>(wander.cells_per_column);
-    for (size_t k = 0; k < per_column; ++k) largest += static_cast<double>(wander.trap[i * per_column + k]);
+    for (size_t k = 0; k < per_column; ++k) largest += std::abs(static_cast<double>(wander.trap[i * per_column + k]));
     return static_cast<int64_t>(largest) + 1;
 }
 
