@@ -1,6 +1,8 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 
 #include "bindings/cli/command.h"
@@ -110,8 +112,21 @@ std::string notes_text(const Model& model, const Mapping& mapping) {
     for (const MappedLayer& layer : mapping.layers) {
         if (!layer.note.empty())
             text += fmt::format("note       {}: {}\n", clean_line(layer.name), clean_line(layer.note));
-        if (const std::string lines = describe_lines(mapping.architecture, layer.input, layer.grid); !lines.empty())
-            text += fmt::format("rows       {}: {}\n", clean_line(layer.name), lines);
+    }
+    return text;
+}
+
+/// What word lines need beyond a line each, and which layers' do.
+std::string rows_text(const Mapping& mapping) {
+    std::map<std::string, std::vector<std::string>> layers;
+    for (const MappedLayer& layer : mapping.layers)
+        layers[describe_lines(mapping.architecture, layer.input, layer.grid)].push_back(clean_line(layer.name));
+    std::string text;
+    for (const auto& [note, names] : layers) {
+        if (note.empty()) continue;
+        const bool all = names.size() == mapping.layers.size();
+        text +=
+            fmt::format("rows       {}: {}\n", all ? "every layer" : fmt::format("{}", fmt::join(names, ", ")), note);
     }
     return text;
 }
@@ -123,7 +138,7 @@ std::string report(const Model& model, const Mapping& mapping) {
         fmt::format(": arrays of {} x {} cells, {} bit per cell\n\n", a.array.rows, a.array.cols, a.cell.bits);
     return text + render(layer_table(mapping)) +
            "ADC bits: given/needed for a lossless sum; cycles: input cycles per sample, one after another\n\n" +
-           chip_text(mapping) + converters_text(a) + notes_text(model, mapping);
+           chip_text(mapping) + converters_text(a) + rows_text(mapping) + notes_text(model, mapping);
 }
 
 Json layer_json(const MappedLayer& layer, const Architecture& architecture) {
