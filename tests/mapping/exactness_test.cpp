@@ -42,7 +42,7 @@ Architecture random_architecture(RandomSource& random, WeightEncoding encoding) 
     if (encoding == WeightEncoding::multilevel) a.cell.bits = 10;
     // G_min 0, a usual on/off ratio, a ratio that is no whole fraction of a level, and a very large one.
     a.cell.g_min = pick(random, {0.0, 1e-6, 3.7e-6, 2e-9});
-    a.input.bits_per_cycle = pick(random, {1, 1, 2, 3, 8});
+    a.input.bits_per_cycle = pick(random, {1, 1, 2, 3, 4, 8});
     a.input.signed_codes =
         pick(random, {InputOptions::SignedCodes::offset, InputOptions::SignedCodes::twos_complement});
     a.input.binary_codes = pick(random, {InputOptions::BinaryCodes::bipolar, InputOptions::BinaryCodes::zero_one});

@@ -83,7 +83,7 @@ TEST(Dac, GainAndOffsetBelongToTheLine) {
     errors = errors_of(options);
     for (const Moments& error : errors) expect_normal(error, 0, 0.16);
     const LineDriver driver = make_line_driver(options, kBits, dac_streams(3, 1), 0, 0);
-    for (int v = -kLast; v <= kLast; ++v) EXPECT_DOUBLE_EQ(driver.output(v) - v, driver.offset);
+    for (int v = -kLast; v <= kLast; ++v) EXPECT_NEAR(driver.output(v) - v, driver.offset, 1e-12);
 }
 
 TEST(Dac, LevelsOfATableAreThoseOfEveryLine) {
