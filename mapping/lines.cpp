@@ -67,9 +67,10 @@ void write_line(const LineLaw& law, const Line& line, const Cells& from, size_t 
         if (!to.variance.empty() && !line.noise)
             to.variance[at + i] =
                 static_cast<float>(static_cast<double>(from.variance[first + i]) * relative * relative);
-        if (to.wander.empty()) continue;
-        to.wander[at + i] = static_cast<float>(static_cast<double>(from.wander[first + i]) * std::abs(relative));
-        to.trap[at + i] = static_cast<float>(static_cast<double>(from.trap[first + i]) * relative);
+        if (!to.wander.empty())
+            to.wander[at + i] = static_cast<float>(static_cast<double>(from.wander[first + i]) * std::abs(relative));
+        if (!to.trap.empty())
+            to.trap[at + i] = static_cast<float>(static_cast<double>(from.trap[first + i]) * relative);
     }
 }
 
@@ -210,10 +211,8 @@ Cells lines_of(const LineLaw& law, const Cells& cells, size_t first, size_t coun
     lines.per_column = cells.per_column;
     lines.g.resize(plan.copies() * count * width);
     if (!cells.variance.empty()) lines.variance.resize(lines.g.size());
-    if (!cells.wander.empty()) {
-        lines.wander.resize(lines.g.size());
-        lines.trap.resize(lines.g.size());
-    }
+    if (!cells.wander.empty()) lines.wander.resize(lines.g.size());
+    if (!cells.trap.empty()) lines.trap.resize(lines.g.size());
     for (size_t copy = 0; copy < plan.copies(); ++copy)
         for (size_t l = 0; l < count; ++l)
             write_line(law, line_of(plan, copy, drivers[first + l]), cells, cells.begin(first + l), lines,
