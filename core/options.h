@@ -69,6 +69,7 @@ inline const OptionUnit kSeconds{"s", {{"s", 0}, {"ms", -3}, {"us", -6}, {"ns", 
 inline const OptionUnit kKelvin{"K", {{"K", 0}}};
 inline const OptionUnit kElectronvolts{"eV", {{"eV", 0}, {"meV", -3}}};
 inline const OptionUnit kVolts{"V", {{"V", 0}, {"mV", -3}}};
+inline const OptionUnit kAmperes{"A", {{"A", 0}, {"mA", -3}, {"uA", -6}, {"nA", -9}, {"pA", -12}}};
 inline const OptionUnit kHertz{"Hz", {{"Hz", 0}, {"kHz", 3}, {"MHz", 6}, {"GHz", 9}}};
 inline const OptionUnit kOhms{"ohm", {{"ohm", 0}, {"kohm", 3}, {"Mohm", 6}}};
 

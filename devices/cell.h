@@ -159,6 +159,33 @@ struct SeriesOptions {
     double resistance = 0;  // ohm, of the conducting access transistor or selector
 };
 
+/// The cell's current over its voltage; odd in the voltage. G is the conductance at the read voltage, which is what the
+/// word line of a layer's largest digit carries: V = read_voltage * digit / largest digit.
+struct CurrentVoltageOptions {
+    enum class Model {
+        linear,  // I = G V
+        sinh,    // I = G V_read sinh(V / v0) / sinh(V_read / v0)
+        table,   // measured curves, scaled to the cell's conductance between those of the curves
+    } model = Model::linear;
+    double read_voltage = 0.2;     // V
+    double v0 = 0.2;               // V
+    std::vector<double> voltages;  // V, rising from above 0, up to the read voltage or beyond; I(0) = 0
+    std::vector<double> currents;  // A, curve after curve, one current for each voltage, curves of rising conductance
+};
+
+/// What switches a cell on and off, in series with it and with `series.resistance`; odd in the voltage.
+struct SelectorOptions {
+    enum class Model {
+        none,
+        threshold,  // V = threshold + I resistance, and no current below the threshold
+        sinh,       // I = current sinh(V / v0)
+    } model = Model::none;
+    double threshold = 0;   // V
+    double resistance = 0;  // ohm, when conducting
+    double current = 1e-9;  // A
+    double v0 = 0.1;        // V
+};
+
 /// Where a model's data end. Empty: no limit.
 struct ValidRange {
     std::vector<double> time;         // s, first and last; t = 0 is always freshly programmed
@@ -197,6 +224,8 @@ struct CellOptions {
     ReadDisturbOptions read_disturb;
     SeriesOptions series;
     MeasurementOptions measured;
+    CurrentVoltageOptions current_voltage;
+    SelectorOptions selector;
     ValidRange valid;
     SwitchingOptions switching;  // used where write_verify.method = pulses
     WriteVerifyOptions write_verify;

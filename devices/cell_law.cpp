@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/fixed_exp.h"
 #include "core/kernels/kernels.h"
+#include "devices/current_voltage.h"
 #include "devices/user_table.h"
 
 namespace bitline {
@@ -535,7 +536,8 @@ CellLaw make_cell_law(const CellOptions& cell, const Grid& grid, const Condition
     law.device_sigma = cell.device_to_device.sigma;
     law.heat = 1 / arrhenius(cell.temperature.activation_energy, conditions.temperature,
                              cell.temperature.reference_temperature);
-    law.series = cell.series.resistance * grid.siemens;
+    // Beside anything that is not ohmic the resistance's share depends on the voltage: see current_voltage.h.
+    law.series = is_ohmic(cell) ? cell.series.resistance * grid.siemens : 0;
     set_write_error(law);
     set_measured(law);
     set_relaxation(law);

@@ -11,6 +11,7 @@
 #include "devices/cell.h"
 #include "mapping/weight_encoding.h"
 #include "peripherals/adc.h"
+#include "peripherals/column_transfer.h"
 #include "peripherals/input_encoding.h"
 
 namespace bitline {
@@ -19,6 +20,7 @@ struct ArrayOptions {
     int rows = 128;       // 1 <= rows <= 65536, word lines
     int cols = 128;       // 1 <= cols <= 65536, bit lines
     int active_rows = 0;  // 0 <= active_rows <= rows, rows driven at a time; 0: all
+    ColumnTransferOptions transfer;
 
     /// Share of word lines and bit lines that are interrupted: their cells carry no current.
     struct LineFaults {

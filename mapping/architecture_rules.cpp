@@ -66,8 +66,9 @@ OptionViolation fallback(const WeightOptions& weights) {
 
 OptionViolation find_architecture_violation(const Architecture& a) {
     for (const OptionViolation& violation :
-         {find_field_violation(architecture_keys(), a), find_cell_violation(a.cell), active_rows(a.array), xnor_rows(a),
-          fault_remap(a), fallback(a.weights), find_converter_violation(a.adc), find_compensation_violation(a)}) {
+         {find_field_violation(architecture_keys(), a), find_cell_violation(a.cell), find_dac_violation(a.input),
+          active_rows(a.array), xnor_rows(a), fault_remap(a), fallback(a.weights), find_converter_violation(a.adc),
+          find_transfer_violation(a.array.transfer), find_compensation_violation(a)}) {
         if (!violation.text.empty()) return violation;
     }
     return {};

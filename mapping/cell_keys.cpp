@@ -337,8 +337,8 @@ OptionFields<A> reading_keys() {
 
 OptionFields<Architecture> cell_keys() {
     OptionFields<A> keys;
-    for (const auto& some :
-         {level_keys(), writing_keys(), switching_keys(), write_verify_keys(), ageing_keys(), reading_keys()})
+    for (const auto& some : {level_keys(), writing_keys(), switching_keys(), write_verify_keys(), ageing_keys(),
+                             reading_keys(), current_keys()})
         append(keys, some);
     return keys;
 }

@@ -145,7 +145,8 @@ OptionViolation find_cell_violation(const CellOptions& cell) {
     for (const OptionViolation& violation :
          {conductances(cell), placement(cell), programming_table(cell), stuck_cells(cell.stuck_at), measurements(cell),
           relaxation(cell.relaxation), programmed_twice(cell), noise_bandwidth(cell.read_noise),
-          limits("cell.valid.time", cell.valid.time), limits("cell.valid.temperature", cell.valid.temperature),
+          find_current_violation(cell), limits("cell.valid.time", cell.valid.time),
+          limits("cell.valid.temperature", cell.valid.temperature),
           law("cell.programming_error.deviation", cell.programming_error.deviation),
           law("cell.drift.exponent", cell.drift.exponent), law("cell.drift.deviation", cell.drift.deviation),
           law("cell.read_noise.flicker.amplitude", cell.read_noise.flicker.amplitude),

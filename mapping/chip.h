@@ -14,6 +14,7 @@
 #include "core/random.h"
 #include "core/reference.h"
 #include "devices/cell_law.h"
+#include "mapping/lines.h"
 #include "mapping/mapping.h"
 #include "mapping/wander.h"
 
@@ -22,8 +23,8 @@ namespace bitline {
 /// Rows of an array that are driven together.
 struct ChipBlock {
     int64_t first_row = 0, rows = 0;  // logical rows of the pack
-    kernels::Block cells;
-    Wander wander;  // noise that lasts longer than a conversion
+    kernels::Block cells;             // (lines x columns), see LinePlan
+    Wander wander;                    // noise that lasts longer than a conversion
 };
 
 struct ChipArray {
@@ -51,12 +52,14 @@ struct ChipLayer {
     Correction correction;
     std::vector<ChipArray> arrays;  // as MappedLayer::arrays
     bool wanders = false;           // some block's noise outlasts a conversion
+    LinePlan lines;                 // of every block
 };
 
 struct Chip {
     std::vector<ChipLayer> layers;  // as Mapping::layers
     ProgrammingReport report;
     StreamKey read_noise;  // stream of this chip's reads
+    StreamKey dac_noise;   // of its row drivers
     WanderStreams wander;
 
     /// From now on the chip's reads draw the noise of (seed, number).

@@ -76,7 +76,8 @@ std::vector<Currents> column_currents(const ReferenceRead::Layer& fresh, const R
     }
     std::vector<Currents> currents(columns);
     for (size_t c = 0; c < columns; ++c)
-        currents[c] = {static_cast<double>(before[c]) * fresh.adc.unit(), static_cast<double>(after[c]) * now.adc.unit()};
+        currents[c] = {static_cast<double>(before[c]) * fresh.adc.unit(),
+                       static_cast<double>(after[c]) * now.adc.unit()};
     return currents;
 }
 
@@ -247,7 +248,8 @@ void fit_columns(const Mapping& mapping, const Chip& nominal, Chip& chip, Column
         layer.correction.offset.assign(plan.weight_sums.size(), 0);
         for (size_t a = 0; a < lines.size(); ++a) {
             for (size_t c = 0; c < lines[a].size(); ++c) gains[l][a][c] *= lines[a][c].gain();
-            add_offsets(plan, layer.arrays[a], plan.arrays[a].pack, lines[a], layer.adc.unit(), layer.correction.offset);
+            add_offsets(plan, layer.arrays[a], plan.arrays[a].pack, lines[a], layer.adc.unit(),
+                        layer.correction.offset);
         }
     }
 }

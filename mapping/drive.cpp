@@ -37,9 +37,12 @@ int64_t count_bits(const uint64_t* bits, size_t words) {
     return count;
 }
 
-int64_t sum_of_digits(const int16_t* digits, size_t lines) {
+int64_t sum_of_digits(const InputPlan& input, const int32_t* driven, int64_t rows, size_t cycle) {
+    using Coding = InputPlan::Coding;
+    if (input.coding == Coding::xnor || input.coding == Coding::bipolar) return sum_of_driven(input, driven, rows);
+    const int32_t mask = (1 << input.cycle_bits[cycle]) - 1;
     int64_t sum = 0;
-    for (size_t r = 0; r < lines; ++r) sum += digits[r];
+    for (int64_t r = 0; r < rows; ++r) sum += (driven[r] >> input.cycle_shift[cycle]) & mask;
     return sum;
 }
 
@@ -64,6 +67,7 @@ LayerView view_layer(const Network& network, const Mapping& mapping, const Chip&
             shape,
             element_count(shape),
             chip.read_noise,
+            chip.dac_noise,
             mapping.architecture.cell.read_noise,
             chip.wander};
 }
@@ -114,7 +118,8 @@ void gather(const LayerView& layer, const Pack& pack, std::span<const int32_t> c
 void digitize(const LayerView& layer, const Pack& pack, const ChipBlock& block, const Vectors& vectors,
               bool with_background, Digits& out) {
     const InputPlan& input = layer.plan.input;
-    const bool bits = input.one_bit_digits();
+    const LinePlan& line_plan = layer.chip.lines;
+    const bool bits = line_plan.one_bit_digits;
     const auto lines = static_cast<size_t>(block.cells.rows), cycles = input.cycle_weight.size();
     const auto words = static_cast<size_t>(kernels::words_of(block.cells.rows));
     out.bits.resize(bits ? vectors.size() * cycles * words : 0);
@@ -126,15 +131,16 @@ void digitize(const LayerView& layer, const Pack& pack, const ChipBlock& block, 
         uint64_t* const of_bits = out.bits.data() + i * cycles * words;
         int16_t* const of_digits = out.digits.data() + i * cycles * lines;
         if (bits) {
-            make_bits(input, driven, block.rows, of_bits);
+            make_line_bits(line_plan, input, driven, block.rows, of_bits);
         } else {
-            make_digits(input, driven, block.rows, of_digits);
+            make_line_digits(line_plan, input, driven, block.rows, of_digits);
         }
         out.driven_sum[i] = sum_of_driven(input, driven, block.rows);
         if (!with_background) continue;
         for (size_t c = 0; c < cycles; ++c) {
+            const bool counts = bits && line_plan.values.empty();
             const int64_t sum =
-                bits ? count_bits(of_bits + c * words, words) : sum_of_digits(of_digits + c * lines, lines);
+                counts ? count_bits(of_bits + c * words, words) : sum_of_digits(input, driven, block.rows, c);
             out.background[i] += input.cycle_weight[c] * background_of(layer, sum);
         }
     }
@@ -142,7 +148,7 @@ void digitize(const LayerView& layer, const Pack& pack, const ChipBlock& block, 
 
 kernels::Drive kernel_drive(const LayerView& layer, const Digits& digits, const Vectors& vectors) {
     kernels::Drive drive;
-    if (layer.plan.input.one_bit_digits()) {
+    if (layer.chip.lines.one_bit_digits) {
         drive.bits = digits.bits.data();
     } else {
         drive.digits = digits.digits.data();
@@ -153,6 +159,17 @@ kernels::Drive kernel_drive(const LayerView& layer, const Digits& digits, const 
     drive.sample = vectors.sample.data();
     drive.position = vectors.position.data();
     return drive;
+}
+
+void add_dac_noise(const LayerView& layer, const ChipBlock& block, uint32_t number, const Vectors& vectors,
+                   std::span<const int16_t> digits, std::vector<int16_t>& noisy) {
+    const auto lines = static_cast<size_t>(block.cells.rows);
+    const int cycles = layer.plan.input.cycles();
+    noisy.assign(digits.begin(), digits.end());
+    for (size_t i = 0; i < vectors.size(); ++i)
+        add_line_noise(layer.chip.lines, cycles, lines,
+                       {layer.dac_noise, number, vectors.sample[i], vectors.position[i]},
+                       noisy.data() + i * static_cast<size_t>(cycles) * lines);
 }
 
 kernels::Drive part_of(const kernels::Drive& drive, int lines, size_t first, size_t count) {
@@ -169,11 +186,12 @@ kernels::Drive part_of(const kernels::Drive& drive, int lines, size_t first, siz
 int64_t vectors_per_chunk(const LayerView& layer) {
     // 16 KiB of bits or 64 KiB of wider digits: they, the codes and one array stay in the second-level cache.
     const MappedLayer& plan = layer.plan;
-    const int64_t digits = plan.input.one_bit_digits() ? 131072 : 32768;
+    const LinePlan& line_plan = layer.chip.lines;
+    const int64_t digits = line_plan.one_bit_digits ? 131072 : 32768;
     int64_t lines = 1;
     for (const ArrayPlan& array : plan.arrays) lines = std::max(lines, array.active_rows);
-    const int64_t fitting =
-        std::clamp<int64_t>(digits / (lines * drive_rows_per_row(plan) * plan.input.cycles()), 4, 1024);
+    lines *= drive_rows_per_row(plan) * static_cast<int64_t>(line_plan.copies());
+    const int64_t fitting = std::clamp<int64_t>(digits / (lines * plan.input.cycles()), 4, 1024);
     // Cells that are redrawn for every sample: redrawing costs more than a cache does.
     constexpr int64_t kMostOfASample = 4096;
     if (layer.chip.wanders && !wanders_by_product(layer.read_noise))

@@ -19,7 +19,7 @@ struct LayerView {
     const MatVec& op;
     const Shape& input_shape;
     int64_t input_size = 0;
-    StreamKey noise;
+    StreamKey noise, dac_noise;
     const ReadNoiseOptions& read_noise;
     const WanderStreams& wander;
 };
@@ -42,7 +42,7 @@ void gather(const LayerView& layer, const Pack& pack, std::span<const int32_t> c
 
 /// Digits of the rows that one block drives, with the sums that the digital corrections need.
 struct Digits {
-    std::vector<uint64_t> bits;       // (vectors x cycles x words of lines), where digits are bits
+    std::vector<uint64_t> bits;       // (vectors x cycles x words of lines), where digits of lines are bits
     std::vector<int16_t> digits;      // (vectors x cycles x lines), else
     std::vector<int64_t> driven_sum;  // (vectors), sum of the driven codes; xnor: number of pairs driven
     std::vector<int64_t> background;  // (vectors), what G_min adds: codes where the ADC is lossless, else grid steps
@@ -52,6 +52,10 @@ void digitize(const LayerView& layer, const Pack& pack, const ChipBlock& block, 
 
 /// The block's digits as the kernels take them; points into `digits`, `vectors` and the layer's plan.
 kernels::Drive kernel_drive(const LayerView& layer, const Digits& digits, const Vectors& vectors);
+
+/// The same digits with the noise that the row drivers of block number `number` add.
+void add_dac_noise(const LayerView& layer, const ChipBlock& block, uint32_t number, const Vectors& vectors,
+                   std::span<const int16_t> digits, std::vector<int16_t>& noisy);
 
 /// Vectors `first` to `first + count` of a drive.
 kernels::Drive part_of(const kernels::Drive& drive, int lines, size_t first, size_t count);

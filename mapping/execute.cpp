@@ -27,6 +27,7 @@ struct Sums {
 struct Scratch {
     Vectors vectors;
     Digits digits;
+    std::vector<int16_t> noisy;  // digits with the noise of one block's row drivers
     Sums sums;
     std::vector<int64_t> own;  // (vectors x own outputs of an array)
     kernels::Block drawn;      // cells with the noise of one moment
@@ -72,8 +73,13 @@ size_t end_of_moment(const LayerView& layer, const Vectors& vectors, size_t firs
 }
 
 /// Reads one block of one array for all vectors; fills scratch.own.
-int64_t convert_block(const LayerView& layer, const ChipArray& array, const ChipBlock& block,
-                      const kernels::Drive& drive, uint32_t number, Scratch& scratch) {
+int64_t convert_block(const LayerView& layer, const ChipArray& array, const ChipBlock& block, kernels::Drive drive,
+                      uint32_t number, Scratch& scratch) {
+    if (layer.chip.lines.noise_sigma > 0) {
+        const StageTimer timer(&StageTicks::input);
+        add_dac_noise(layer, block, number, scratch.vectors, scratch.digits.digits, scratch.noisy);
+        drive.digits = scratch.noisy.data();
+    }
     const StageTimer timer(&StageTicks::kernel);
     const kernels::Noise noise{layer.noise, number};
     const Vectors& vectors = scratch.vectors;

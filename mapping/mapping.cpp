@@ -90,6 +90,16 @@ void require_converter(const MappedLayer& layer, const AdcOptions& adc) {
         layer.name, layer.lossless_bits, kMostConverterBits));
 }
 
+/// A divider's signal lies between the supplies, so its sum counts from nothing.
+void require_divider(const MappedLayer& layer, const ColumnTransferOptions& transfer) {
+    if (transfer.model != ColumnTransferOptions::Model::divider || layer.bounds.low >= 0) return;
+    throw ConfigError(
+        fmt::format("layer {}: array.transfer.model = divider reads one bit line, whose sum is not negative, and sums "
+                    "here reach {}; use weights.encoding=xnor (or offset, or weights.subtraction=digital) with inputs "
+                    "that are not driven as -1",
+                    layer.name, layer.bounds.low));
+}
+
 int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 void place_on_chip(Mapping& mapping) {
@@ -126,6 +136,7 @@ Mapping map_network(const Network& network, const Architecture& architecture, bo
         MappedLayer layer = plan_layer(network, static_cast<int>(i), architecture);
         tile_layer(layer, architecture, next_array, next_block);
         require_converter(layer, architecture.adc);
+        require_divider(layer, architecture.array.transfer);
         mapping.layers.push_back(std::move(layer));
     }
     if (mapping.layers.empty())

@@ -6,6 +6,7 @@
 #include "devices/cell_law.h"
 #include "mapping/chip.h"
 #include "mapping/placement.h"
+#include "peripherals/column_transfer.h"
 
 namespace bitline {
 
@@ -15,6 +16,7 @@ namespace {
 struct Trial {
     CellStreams cells;
     ConverterStreams converters;
+    DacStreams drivers;
     Conditions conditions;
 };
 struct Writer {
@@ -22,29 +24,28 @@ struct Writer {
     const Trial* trial = nullptr;
 };
 
-/// A layer with what its cells are written by; no law: exactly.
+/// A layer with what its cells are written by, no law: exactly; and how they become lines.
 struct LayerWriter {
     const Writer& writer;
     const MappedLayer& layer;
     std::optional<CellLaw> law;
     bool compact = false;  // see kernels::Block
+    LineLaw lines;
 };
 
 LayerWriter make_layer_writer(const Writer& writer, const MappedLayer& layer) {
-    if (!writer.trial) return {writer, layer, std::nullopt};
-    return {writer, layer, make_cell_law(writer.architecture.cell, layer.grid, writer.trial->conditions)};
+    LineLaw lines;
+    if (!writer.trial) {
+        lines.plan = plain_lines(layer.input);
+        return {writer, layer, std::nullopt, false, lines};
+    }
+    const CellOptions& cell = writer.architecture.cell;
+    lines.plan = plan_lines(writer.architecture, layer.input, layer.grid);
+    lines.current = make_current_voltage(cell, layer.input.digit_max);
+    lines.ohmic = is_ohmic(cell);
+    lines.siemens = layer.grid.siemens;
+    return {writer, layer, make_cell_law(cell, layer.grid, writer.trial->conditions), false, lines};
 }
-
-/// The cells of one array, row by row. With bit-line pairs the two cells of column c stand at 2c and 2c + 1.
-struct Cells {
-    Placement placement;
-    size_t columns = 0, per_column = 1;
-    std::vector<int32_t> g;                     // (drive rows x columns x per_column)
-    std::vector<float> variance, wander, trap;  // likewise, or empty
-
-    size_t width() const { return columns * per_column; }
-    size_t begin(size_t line) const { return line * width(); }
-};
 
 /// One row of a table that may be empty.
 template <class T>
@@ -68,8 +69,8 @@ void select_bit_lines(const Placement& placement, std::vector<T>& values) {
     values = std::move(selected);
 }
 
-void write_cells(const LayerWriter& writer, const ArrayPlan& plan, ProgrammingReport& report, Cells& cells) {
-    Placement& placement = cells.placement;
+void write_cells(const LayerWriter& writer, const ArrayPlan& plan, ProgrammingReport& report, Placement& placement,
+                 Cells& cells) {
     place(writer, plan, placement, report);
     cells.columns = plan.columns.size();
     cells.per_column = static_cast<size_t>(plan.cells_per_column);
@@ -120,8 +121,9 @@ void fill_variance(const Cells& cells, size_t first_cell, kernels::Block& block)
 }
 
 /// Flicker noise of a pair is one Gaussian; its traps stay apart.
-Wander make_wander(const Cells& cells, size_t first_cell, size_t count) {
+Wander make_wander(const Cells& cells, size_t first_cell, size_t count, size_t copies) {
     Wander wander;
+    wander.places = count / copies;
     wander.cells_per_column = static_cast<int>(cells.per_column);
     const auto part = [&](const std::vector<float>& values) {
         const auto first = values.begin() + static_cast<std::ptrdiff_t>(first_cell);
@@ -138,7 +140,7 @@ Wander make_wander(const Cells& cells, size_t first_cell, size_t count) {
     return wander;
 }
 
-ChipBlock make_block(const Cells& cells, size_t first_line, size_t lines) {
+ChipBlock make_block(const Cells& cells, size_t first_line, size_t lines, size_t copies) {
     ChipBlock block;
     block.cells.rows = static_cast<int>(lines);
     block.cells.cols = static_cast<int>(cells.columns);
@@ -149,19 +151,35 @@ ChipBlock make_block(const Cells& cells, size_t first_line, size_t lines) {
         block.cells.g[i] = cells.per_column == 2 ? cells.g[cell] - cells.g[cell + 1] : cells.g[cell];
     }
     if (!cells.variance.empty()) fill_variance(cells, first_cell, block.cells);
-    if (!cells.wander.empty()) block.wander = make_wander(cells, first_cell, block.cells.g.size());
+    if (!cells.wander.empty()) block.wander = make_wander(cells, first_cell, block.cells.g.size(), copies);
     return block;
 }
 
+/// The lines that some word lines stand for.
+ChipBlock make_lines(const LayerWriter& writer, const Cells& cells, size_t first_line, size_t lines,
+                     std::span<const LineDriver> drivers) {
+    const LinePlan& plan = writer.lines.plan;
+    if (!plan.altered) return make_block(cells, first_line, lines, 1);
+    return make_block(lines_of(writer.lines, cells, first_line, lines, drivers), 0, lines * plan.copies(),
+                      plan.copies());
+}
+
+std::vector<LineDriver> make_drivers(const LayerWriter& writer, const ArrayPlan& plan) {
+    std::vector<LineDriver> drivers;
+    if (!writer.lines.plan.altered) return drivers;
+    const InputOptions& input = writer.writer.architecture.input;
+    const auto lines = static_cast<uint32_t>(plan.rows * drive_rows_per_row(writer.layer));
+    for (uint32_t line = 0; line < lines; ++line)
+        drivers.push_back(make_line_driver(input.dac, input.bits_per_cycle, writer.writer.trial->drivers,
+                                           static_cast<uint32_t>(plan.id), line));
+    return drivers;
+}
+
 /// Whether float32 holds every sum of the block.
-bool fits_float(const ChipBlock& block, int32_t max_digit) {
+bool fits_float(const LayerWriter& writer, const ChipBlock& block) {
     constexpr int64_t kFloatIntegers = 16777216;
-    std::vector<int64_t> sums(static_cast<size_t>(block.cells.cols));
-    const int32_t* g = block.cells.g.data();
-    for (int r = 0; r < block.cells.rows; ++r)
-        for (int64_t& sum : sums) sum += std::abs(int64_t{*g++});
-    if (!block.wander.empty()) add_largest_wander(block.wander, sums);
-    return *std::max_element(sums.begin(), sums.end()) * max_digit < kFloatIntegers;
+    return largest_sum(writer.lines.plan, writer.layer.input, block.cells, largest_wander(block.wander)) <
+           kFloatIntegers;
 }
 
 /// Which own output each column adds to, and what the digital side adds for offsets, inverted columns and G_min.
@@ -197,28 +215,33 @@ ChipArray write_array(const LayerWriter& writer, const AdcRange& range, const Ar
                       ProgrammingReport& report) {
     const MappedLayer& layer = writer.layer;
     const Trial* trial = writer.writer.trial;
-    thread_local Cells cells;  // fresh memory for every array would cost more than its cells
-    write_cells(writer, plan, report, cells);
+    thread_local Placement placement;  // fresh memory for every array would cost more than its cells
+    thread_local Cells cells;
+    write_cells(writer, plan, report, placement, cells);
+    const std::vector<LineDriver> drivers = make_drivers(writer, plan);
     ChipArray array;
-    array.converter =
-        make_converter(writer.writer.architecture.adc, range, layer.grid.level_step, static_cast<int>(cells.columns),
-                       static_cast<uint32_t>(plan.id), trial ? &trial->converters : nullptr);
+    const int32_t per_level = layer.grid.level_step * writer.lines.plan.scale;
+    array.converter = make_converter(writer.writer.architecture.adc, range, per_level, static_cast<int>(cells.columns),
+                                     static_cast<uint32_t>(plan.id), trial ? &trial->converters : nullptr);
+    if (trial)
+        read_through(writer.writer.architecture.array.transfer, static_cast<double>(layer.bounds.largest), per_level,
+                     1 / range.step, array.converter);
     plan_readout(layer, plan, array);
     const int64_t lines = drive_rows_per_row(layer);
-    const int32_t max_digit = std::max(layer.input.digit_max, -layer.input.digit_min);
     // Rounding a lossless sum with a background needs more than the 24 bits of float32.
     array.converter.wide = (range.lossless && layer.grid.g_min != 0 && plan.cells_per_column == 1) ||
                            std::max(range.hi, -range.lo) > kernels::kLargestNarrowCode ||
                            kernels::largest_threshold(array.converter) > kernels::kLargestNarrowCode;
     for (int64_t row = 0; row < plan.rows; row += plan.active_rows) {
         const int64_t rows = std::min(plan.active_rows, plan.rows - row);
-        ChipBlock block = make_block(cells, static_cast<size_t>(row * lines), static_cast<size_t>(rows * lines));
+        ChipBlock block =
+            make_lines(writer, cells, static_cast<size_t>(row * lines), static_cast<size_t>(rows * lines), drivers);
         block.first_row = plan.first_row + row;
         block.rows = rows;
-        block.cells.one_bit_digits = layer.input.one_bit_digits();
+        block.cells.one_bit_digits = writer.lines.plan.one_bit_digits;
         block.cells.at_thresholds = array.converter.has_transfer();
         block.cells.compact = writer.compact;
-        array.converter.wide = array.converter.wide || !fits_float(block, max_digit);
+        array.converter.wide = array.converter.wide || !fits_float(writer, block);
         kernels::active().pack(block.cells);
         array.blocks.push_back(std::move(block));
     }
@@ -250,6 +273,7 @@ Chip write_chip(const Writer& writer, const Mapping& mapping, const std::vector<
         std::vector<ProgrammingReport> reports(layer.arrays.size());
         chip.layers[l].adc = ranges.at(l);
         chip.layers[l].wanders = layer_writer.law && layer_writer.law->wanders();
+        chip.layers[l].lines = layer_writer.lines.plan;
         chip.layers[l].arrays.resize(layer.arrays.size());
         parallel_for(static_cast<int64_t>(layer.arrays.size()), [&](int64_t i) {
             const auto a = static_cast<size_t>(i);
@@ -264,6 +288,7 @@ Chip write_chip(const Writer& writer, const Mapping& mapping, const std::vector<
 
 void Chip::read_with(uint64_t seed, uint32_t number) {
     read_noise = stream_key(seed, number, Purpose::read_noise);
+    dac_noise = stream_key(seed, number, Purpose::dac_noise);
     wander = wander_streams(seed, number);
 }
 
@@ -281,7 +306,8 @@ Chip program_ideal(const Mapping& mapping) {
 
 Chip program(const Mapping& mapping, const std::vector<AdcRange>& ranges, uint64_t seed, uint32_t number,
              const Conditions& conditions) {
-    const Trial trial{cell_streams(seed, number), converter_streams(seed, number), conditions};
+    const Trial trial{cell_streams(seed, number), converter_streams(seed, number), dac_streams(seed, number),
+                      conditions};
     Chip chip = write_chip({mapping.architecture, &trial}, mapping, ranges);
     chip.read_with(seed, number);
     return chip;

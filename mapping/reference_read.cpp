@@ -1,5 +1,6 @@
 #include "mapping/reference_read.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -9,15 +10,33 @@ namespace bitline {
 
 namespace {
 
+/// Digits of word lines on the lines that stand for them: (vectors x lines).
+std::vector<int16_t> expand(const LinePlan& plan, const std::vector<int16_t>& digits, size_t lines) {
+    const size_t word_lines = lines / plan.copies(), vectors = digits.size() / word_lines;
+    std::vector<int16_t> expanded(vectors * lines, 0);
+    for (size_t v = 0; v < vectors; ++v) {
+        const int16_t* const from = digits.data() + v * word_lines;
+        int16_t* const to = expanded.data() + v * lines;
+        if (plan.values.empty()) std::copy_n(from, word_lines, to);
+        for (size_t copy = 0; copy < plan.values.size(); ++copy) {
+            for (size_t l = 0; l < word_lines; ++l) to[copy * word_lines + l] = from[l] == plan.values[copy] ? 1 : 0;
+        }
+    }
+    return expanded;
+}
+
 /// Drives each pattern in a cycle of its own; points into itself.
 class ReferenceDrive {
  public:
-    ReferenceDrive(const InputPlan& input, int lines, int vectors)
-        : digits_(reference_digits(input, lines, vectors)),
-          sample_(static_cast<size_t>(vectors)),
-          position_(static_cast<size_t>(vectors), 0) {
+    ReferenceDrive(const LinePlan& plan, const InputPlan& input, int lines, int vectors, StreamKey dac_noise,
+                   uint32_t block)
+        : sample_(static_cast<size_t>(vectors)), position_(static_cast<size_t>(vectors), 0) {
+        const auto all = static_cast<size_t>(lines), word_lines = all / plan.copies();
+        digits_ = expand(plan, reference_digits(input, static_cast<int>(word_lines), vectors), all);
         std::iota(sample_.begin(), sample_.end(), 0U);
-        if (input.one_bit_digits()) pack_bits(static_cast<size_t>(lines));
+        for (size_t v = 0; plan.noise_sigma > 0 && v < sample_.size(); ++v)
+            add_line_noise(plan, 1, all, {dac_noise, block, sample_[v], 0}, digits_.data() + v * all);
+        if (plan.one_bit_digits) pack_bits(all);
         drive_.bits = bits_.empty() ? nullptr : bits_.data();
         drive_.digits = bits_.empty() ? digits_.data() : nullptr;
         drive_.vectors = vectors;
@@ -94,7 +113,8 @@ std::vector<int32_t> read_codes(const Mapping& mapping, const Chip& chip, size_t
         if (!block.wander.empty())
             draw_wander(block.cells, block.wander, mapping.architecture.cell.read_noise, chip.wander, number, {},
                         drawn);
-        const ReferenceDrive reference(mapping.layers[layer].input, block.cells.rows, vectors);
+        const ReferenceDrive reference(chip.layers[layer].lines, mapping.layers[layer].input, block.cells.rows, vectors,
+                                       chip.dac_noise, number);
         const kernels::Noise noise{chip.read_noise, number};
         sums.assign(static_cast<size_t>(vectors) * static_cast<size_t>(readout.outputs), 0);
         kernels::active().convert(block.wander.empty() ? block.cells : drawn, cells.converter, readout,
@@ -110,7 +130,8 @@ std::vector<double> read_exactly(const Mapping& mapping, const Chip& chip, size_
     std::vector<double> steps;
     std::vector<int64_t> sums;
     for (const ChipBlock& block : chip.layers[layer].arrays[array].blocks) {
-        const ReferenceDrive reference(mapping.layers[layer].input, block.cells.rows, vectors);
+        const ReferenceDrive reference(chip.layers[layer].lines, mapping.layers[layer].input, block.cells.rows, vectors,
+                                       chip.dac_noise, 0);
         sums.resize(static_cast<size_t>(vectors) * static_cast<size_t>(block.cells.cols));
         kernels::active().sums(block.cells, reference.drive(), sums.data());
         for (const int64_t sum : sums) {

@@ -14,22 +14,25 @@ uint32_t position_of(Persistence persists, WanderMoment moment) {
 
 void add_flicker(const Wander& wander, StreamKey key, uint32_t block, uint32_t sample, uint32_t position,
                  std::vector<double>& shift) {
-    std::vector<float> xi(shift.size());
+    std::vector<float> xi(wander.places);
     kernels::active().gaussians(key, 0, block, sample, position, xi.size(), xi.data());
     for (size_t i = 0; i < shift.size(); ++i)
-        shift[i] += static_cast<double>(wander.rms[i]) * static_cast<double>(xi[i]);
+        shift[i] += static_cast<double>(wander.rms[i]) * static_cast<double>(xi[i % wander.places]);
 }
 
 /// A filled trap lowers its cell; the second cell of a pair counts negative.
 void add_telegraph(const Wander& wander, StreamKey key, double filled, uint32_t block, uint32_t sample,
                    uint32_t position, std::vector<double>& shift) {
     const auto per_column = static_cast<size_t>(wander.cells_per_column);
+    const size_t cells = wander.places * per_column;
     Counter bits{};
-    for (size_t cell = 0; cell < wander.trap.size(); ++cell) {
+    for (size_t cell = 0; cell < cells; ++cell) {
         if (cell % 4 == 0) bits = philox({static_cast<uint32_t>(cell / 4), block, sample, position}, key);
-        if (wander.trap[cell] == 0 || uniform(bits[cell % 4]) >= filled) continue;
-        const auto fall = static_cast<double>(wander.trap[cell]);
-        shift[cell / per_column] += cell % per_column == 0 ? -fall : fall;
+        if (uniform(bits[cell % 4]) >= filled) continue;
+        for (size_t at = cell; at < wander.trap.size(); at += cells) {
+            const auto fall = static_cast<double>(wander.trap[at]);
+            shift[at / per_column] += at % per_column == 0 ? -fall : fall;
+        }
     }
 }
 
@@ -39,16 +42,16 @@ WanderStreams wander_streams(uint64_t seed, uint32_t trial) {
     return {stream_key(seed, trial, Purpose::wandering_flicker), stream_key(seed, trial, Purpose::wandering_telegraph)};
 }
 
-void add_largest_wander(const Wander& wander, std::vector<int64_t>& sums) {
+std::vector<int64_t> largest_wander(const Wander& wander) {
     const auto per_column = static_cast<size_t>(wander.cells_per_column);
-    for (size_t first = 0; first < wander.rms.size(); first += sums.size()) {
-        for (size_t c = 0; c < sums.size(); ++c) {
-            double largest = kLargestDeviate * static_cast<double>(wander.rms[first + c]);
-            for (size_t k = 0; k < per_column && !wander.trap.empty(); ++k)
-                largest += static_cast<double>(wander.trap[(first + c) * per_column + k]);
-            sums[c] += static_cast<int64_t>(largest) + 1;
-        }
+    std::vector<int64_t> largest(wander.rms.size());
+    for (size_t i = 0; i < largest.size(); ++i) {
+        double steps = kLargestDeviate * static_cast<double>(wander.rms[i]);
+        for (size_t k = 0; k < per_column && !wander.trap.empty(); ++k)
+            steps += std::abs(static_cast<double>(wander.trap[i * per_column + k]));
+        largest[i] = static_cast<int64_t>(steps) + 1;
     }
+    return largest;
 }
 
 void draw_wander(const kernels::Block& cells, const Wander& wander, const ReadNoiseOptions& noise,

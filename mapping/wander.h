@@ -13,9 +13,11 @@
 
 namespace bitline {
 
-/// Of the cells of one block, in grid steps; empty: none.
+/// Of the cells of one block, in grid steps; empty: none. Where a cell stands behind several lines, they share its
+/// draw.
 struct Wander {
     int cells_per_column = 1;
+    size_t places = 0;        // (word lines x columns); place i shares its draws with i + places, i + 2 places, ..
     std::vector<float> rms;   // (lines x columns), flicker noise of what a converter sees
     std::vector<float> trap;  // (lines x columns x cells per column), fall while the trap is filled; 0: no trap.
                               // Empty: none has one
@@ -32,11 +34,11 @@ struct WanderMoment {
     uint32_t sample = 0, position = 0;
 };
 
-/// Adds the grid steps that the cells of each column can move at most to `sums` (columns).
-void add_largest_wander(const Wander& wander, std::vector<int64_t>& sums);
+/// Grid steps that what a converter sees of each (line, column) can move at most; empty where nothing does.
+std::vector<int64_t> largest_wander(const Wander& wander);
 
-/// `out` becomes `cells` with its noise at one moment, packed for the active kernel. Cell i draws from counter (i / 4,
-/// block, sample, position), position 0xFFFFFFFF where the noise lasts for the sample.
+/// `out` becomes `cells` with its noise at one moment, packed for the active kernel. Cell i of the word lines draws
+/// from counter (i / 4, block, sample, position), position 0xFFFFFFFF where the noise lasts for the sample.
 void draw_wander(const kernels::Block& cells, const Wander& wander, const ReadNoiseOptions& noise,
                  const WanderStreams& streams, uint32_t block, WanderMoment moment, kernels::Block& out);
 

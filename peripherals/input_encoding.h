@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/network.h"
+#include "peripherals/dac.h"
 
 namespace bitline {
 
@@ -20,6 +21,7 @@ struct InputOptions {
         bipolar,   // -1 and +1 are driven as opposite voltages, 0 (padding) as none
         zero_one,  // driven as 0 and 1 and corrected digitally: x = 2 u - 1
     } binary_codes = BinaryCodes::bipolar;
+    DacOptions dac;
 };
 /// The digits of one layer's input codes. A code drives the word line with driven = code - code_offset (unsigned
 /// codes), the code itself (two's complement, bipolar), (code + 1) / 2 (zero_one), or the pair (code == 1, code == -1)

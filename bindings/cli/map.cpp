@@ -1,6 +1,8 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 
 #include "bindings/cli/command.h"
@@ -9,6 +11,7 @@
 #include "core/error.h"
 #include "core/version.h"
 #include "mapping/cell_files.h"
+#include "mapping/lines.h"
 #include "mapping/mapping.h"
 #include "peripherals/threshold_errors.h"
 
@@ -95,8 +98,8 @@ std::string chip_text(const Mapping& mapping) {
 }
 
 /// What converters do beyond equal steps with an offset and a gain, which cost nothing.
-std::string converters_text(const AdcOptions& adc) {
-    if (!decides_at_thresholds(adc)) return {};
+std::string converters_text(const Architecture& architecture) {
+    if (!decides_at_thresholds(architecture.adc) && !bends(architecture.array.transfer)) return {};
     return "converters thresholds of their own, looked up at every conversion: up to twice the time of equal steps, "
            "and "
            "no tiles of AMX\n";
@@ -114,6 +117,21 @@ std::string notes_text(const Model& model, const Mapping& mapping) {
     return text;
 }
 
+/// What word lines need beyond a line each, and which layers' do.
+std::string rows_text(const Mapping& mapping) {
+    std::map<std::string, std::vector<std::string>> layers;
+    for (const MappedLayer& layer : mapping.layers)
+        layers[describe_lines(mapping.architecture, layer.input, layer.grid)].push_back(clean_line(layer.name));
+    std::string text;
+    for (const auto& [note, names] : layers) {
+        if (note.empty()) continue;
+        const bool all = names.size() == mapping.layers.size();
+        text +=
+            fmt::format("rows       {}: {}\n", all ? "every layer" : fmt::format("{}", fmt::join(names, ", ")), note);
+    }
+    return text;
+}
+
 std::string report(const Model& model, const Mapping& mapping) {
     const Architecture& a = mapping.architecture;
     std::string text =
@@ -121,10 +139,12 @@ std::string report(const Model& model, const Mapping& mapping) {
         fmt::format(": arrays of {} x {} cells, {} bit per cell\n\n", a.array.rows, a.array.cols, a.cell.bits);
     return text + render(layer_table(mapping)) +
            "ADC bits: given/needed for a lossless sum; cycles: input cycles per sample, one after another\n\n" +
-           chip_text(mapping) + converters_text(a.adc) + notes_text(model, mapping);
+           chip_text(mapping) + converters_text(a) + rows_text(mapping) + notes_text(model, mapping);
 }
 
-Json layer_json(const MappedLayer& layer, const AdcOptions& adc) {
+Json layer_json(const MappedLayer& layer, const Architecture& architecture) {
+    const AdcOptions& adc = architecture.adc;
+    const std::string lines = describe_lines(architecture, layer.input, layer.grid);
     return {{"name", layer.name},
             {"kind", layer.kind},
             {"packs", layer.packs.size()},
@@ -140,12 +160,14 @@ Json layer_json(const MappedLayer& layer, const AdcOptions& adc) {
             {"adc_bits_lossless", layer.lossless_bits},
             {"cycles_per_vector", layer.cycles_per_vector},
             {"cycles", layer.cycles},
+            {"lines_per_row", plan_lines(architecture, layer.input, layer.grid).copies()},
+            {"note_on_rows", lines.empty() ? Json(nullptr) : Json(lines)},
             {"note", layer.note.empty() ? Json(nullptr) : Json(layer.note)}};
 }
 
 Json report_json(const Arguments& arguments, const Model& model, const Mapping& mapping, const std::string& misfit) {
     Json layers = Json::array(), digital = Json::array();
-    for (const MappedLayer& layer : mapping.layers) layers.push_back(layer_json(layer, mapping.architecture.adc));
+    for (const MappedLayer& layer : mapping.layers) layers.push_back(layer_json(layer, mapping.architecture));
     for (const int node : mapping.digital_nodes) {
         digital.push_back(model.network.nodes[static_cast<size_t>(node)].name);
     }
@@ -154,7 +176,7 @@ Json report_json(const Arguments& arguments, const Model& model, const Mapping& 
             {"architecture", to_json(mapping.architecture, *arguments.architecture, arguments.all_settings())},
             {"layers", layers},
             {"digital_layers", digital},
-            {"converters", decides_at_thresholds(mapping.architecture.adc) ? "thresholds" : "equal steps"},
+            {"converters", converters_text(mapping.architecture).empty() ? "equal steps" : "thresholds"},
             {"arrays", mapping.arrays},
             {"arrays_available", mapping.arrays_available > 0 ? Json(mapping.arrays_available) : Json(nullptr)},
             {"cores", mapping.cores},

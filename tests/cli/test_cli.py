@@ -176,6 +176,24 @@ def test_map_says_what_converters_need(run_bitline, digits):
     assert read_json(run_bitline([*errors, "--json", "-"]).stdout)["converters"] == "thresholds"
 
 
+def test_map_says_what_row_drivers_and_curves_need(run_bitline, digits):
+    command = ["map", digits / "digits_cnn.onnx", "--arch", "default"]
+    gain = run_bitline([*command, "--set", "input.dac.gain_sigma=0.1"])
+    assert gain.returncode == 0 and "rows  " not in gain.stdout, gain.stderr
+    several = [*command, "--set", "input.bits_per_cycle=2", "--set", "input.dac.dnl_sigma=0.1"]
+    spread = run_bitline(several)
+    assert "a word line counts as 3, one for each value of a digit" in spread.stdout, spread.stderr
+    layers = read_json(run_bitline([*several, "--json", "-"]).stdout)["layers"]
+    assert {layer["lines_per_row"] for layer in layers} == {3}
+    noise = run_bitline([*command, "--set", "input.dac.noise_sigma=0.1"])
+    assert "cannot be looked up" in noise.stdout, noise.stderr
+    curve = run_bitline([*command, "--set", "cell.current_voltage.model=sinh"])
+    assert "cell.current_voltage has no effect" in curve.stdout, curve.stderr
+    divider = [*command, "--set", "weights.encoding=offset", "--set", "array.transfer.model=divider"]
+    bent = run_bitline([*divider, "--set", "array.transfer.strength_ratio=2"])
+    assert "converters thresholds of their own" in bent.stdout, bent.stderr
+
+
 def test_map_shows_a_misfit(run_bitline, digits):
     chip = ["--set", "chip.arrays_per_core=1", "--set", "chip.cores_per_tile=1", "--set", "chip.tiles_per_chip=2"]
     command = ["map", digits / "digits_cnn.onnx", "--arch", "default", *chip]

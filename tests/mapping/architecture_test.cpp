@@ -250,6 +250,33 @@ TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
         cases.push_back({law + ".above_from=0.5", law + ".above=0.1", needs});
         cases.push_back({law + ".above=[0.1, 0.2]", law + ".above_from=0.5", needs});
     }
+    const std::string curve = "cell.current_voltage.", selector = "cell.selector.", transfer = "array.transfer.";
+    const std::vector<std::string> curves{curve + "model=table", curve + "read_voltage=0.2",
+                                          curve + "voltages=[0.1, 0.2]", curve + "currents=[1e-6, 3e-6, 4e-6, 8e-6]"};
+    for (size_t i = 1; i < curves.size(); ++i) {
+        const std::vector<std::string> other{"", "read_voltage=0.15", "voltages=[0.08, 0.2]",
+                                             "currents=[1e-6, 2e-6, 4e-6, 9e-6]"};
+        cases.push_back({curve + other[i]});
+        for (size_t k = 0; k < curves.size(); ++k) {
+            if (k != i) cases.back().push_back(curves[k]);
+        }
+    }
+    cases.push_back({curve + "model=sinh", "name=curved"});
+    cases.push_back({curve + "v0=0.3", curve + "model=sinh"});
+    cases.push_back({selector + "model=sinh"});
+    cases.push_back({selector + "current=2 uA", selector + "model=sinh"});
+    cases.push_back({selector + "v0=60 mV", selector + "model=sinh"});
+    cases.push_back({selector + "threshold=0.1", selector + "model=threshold"});
+    cases.push_back({selector + "resistance=1 kohm", selector + "model=threshold", selector + "threshold=0.1"});
+    cases.push_back({transfer + "model=charge_sharing"});
+    cases.push_back({transfer + "parasitic=0.2", transfer + "model=charge_sharing"});
+    cases.push_back({transfer + "strength_ratio=1.5", transfer + "model=divider"});
+    cases.push_back({transfer + "table=[0, 0.4, 0.9]", transfer + "model=table"});
+    cases.push_back({"input.dac.levels=[0, 0.99]"});
+    cases.push_back({"input.dac.inl_sigma=0.1", "input.bits_per_cycle=2"});
+    cases.push_back({"input.dac.dnl_sigma=0.1", "input.bits_per_cycle=2"});
+    for (const char* setting : {"gain_sigma=1 %", "offset_sigma=0.1", "noise_sigma=0.1"})
+        cases.push_back({std::string("input.dac.") + setting});
     const std::string pulses = "cell.write_verify.method=pulses", up = "cell.switching.";
     const auto with_law = [&](const std::string& law, const std::vector<std::string>& settings) {
         for (const std::string& setting : settings) cases.push_back({up + setting, pulses, up + "law=" + law});

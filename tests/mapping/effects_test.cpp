@@ -62,6 +62,11 @@ const std::vector<Effect>& effects() {
         {"adc_offset", {{"adc.offset_sigma", "300"}}},
         {"adc_gain", {{"adc.gain_sigma", "0.1"}}},
         {"adc_noise", {{"adc.noise_sigma", "500"}}},
+        {"dac_gain", {{"input.dac.gain_sigma", "0.05"}}},
+        {"dac_offset", {{"input.dac.offset_sigma", "0.1"}}},
+        {"dac_noise", {{"input.dac.noise_sigma", "0.1"}}},
+        {"selector", {{"cell.selector.model", "threshold"}, {"cell.selector.threshold", "50 mV"}}},
+        {"charge_sharing", {{"array.transfer.model", "charge_sharing"}, {"array.transfer.parasitic", "0.2"}}},
     };
     return all;
 }

@@ -42,7 +42,7 @@ Architecture random_architecture(RandomSource& random, WeightEncoding encoding) 
     if (encoding == WeightEncoding::multilevel) a.cell.bits = 10;
     // G_min 0, a usual on/off ratio, a ratio that is no whole fraction of a level, and a very large one.
     a.cell.g_min = pick(random, {0.0, 1e-6, 3.7e-6, 2e-9});
-    a.input.bits_per_cycle = pick(random, {1, 1, 2, 3, 8});
+    a.input.bits_per_cycle = pick(random, {1, 1, 2, 3, 4, 8});
     a.input.signed_codes =
         pick(random, {InputOptions::SignedCodes::offset, InputOptions::SignedCodes::twos_complement});
     a.input.binary_codes = pick(random, {InputOptions::BinaryCodes::bipolar, InputOptions::BinaryCodes::zero_one});
@@ -74,6 +74,24 @@ void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b, 
             << where << " output " << i << ": " << a[i] << " against " << b[i];
 }
 
+/// Row drivers that are said to be nonlinear, and are not: every value of a digit has a line of its own, the value 0
+/// too where there is an offset.
+void expect_exact_on_lines_of_values(const Network& network, Mapping mapping, const std::vector<float>& input,
+                                     const std::vector<float>& expected, const std::string& where) {
+    DacOptions& dac = mapping.architecture.input.dac;
+    for (int v = 0; v < 1 << mapping.architecture.input.bits_per_cycle; ++v) dac.levels.push_back(v);
+    for (const double offset : {0.0, 1e-15}) {
+        dac.offset_sigma = offset;
+        const Chip chip = program(mapping, static_ranges(mapping), 7, 3);
+        for (size_t l = 0; l < mapping.layers.size(); ++l) {
+            const bool several = offset > 0 || !mapping.layers[l].input.one_bit_digits();
+            ASSERT_EQ(chip.layers[l].lines.copies() > 1, several) << where;
+        }
+        ChipEngine engine(network, mapping, chip);
+        expect_same_bits(run(network, engine, input, kSamples, 0), expected, where + ", a line for each value");
+    }
+}
+
 /// Every encoding, with what it cannot hold falling back to differential: xnor gets binary networks.
 class Exactness : public ::testing::TestWithParam<WeightEncoding> {};
 
@@ -98,6 +116,7 @@ TEST_P(Exactness, IdealChipEqualsIntegerReference) {
         const std::vector<float> input = random_input(random, network);
         const auto exact = make_exact_engine(network);
         const std::vector<float> expected = run(network, *exact, input, kSamples, 0);
+        expect_exact_on_lines_of_values(network, mapping, input, expected, where);
 
         const Chip ideal = program_ideal(mapping);
         ChipEngine engine(network, mapping, ideal);

@@ -156,7 +156,8 @@ TEST(Wander, DrawsAreIndependentAcrossCellsAndMoments) {
     cells.g.assign(128 * 64, 10000);
     cells.one_bit_digits = true;
     Wander wander;
-    wander.rms.assign(cells.g.size(), 300);
+    wander.places = cells.g.size();
+    wander.rms.assign(wander.places, 300);
     ReadNoiseOptions noise;
     noise.flicker.persists = Persistence::product;
     const WanderStreams streams = wander_streams(3, 0);
