@@ -333,9 +333,12 @@ ConfigError violation_error(const OptionText& option, const std::string& relatio
 }
 
 ConfigError unknown_key_error(const OptionText& option, const std::vector<std::string>& paths) {
-    std::string inside;
+    std::string inside, last;  // keys and sections right below
     for (const std::string& path : paths) {
-        if (path.rfind(option.path + ".", 0) == 0) inside += (inside.empty() ? "" : ", ") + path;
+        if (path.rfind(option.path + ".", 0) != 0) continue;
+        const std::string below = path.substr(0, path.find('.', option.path.size() + 1));
+        if (below != last) inside += (inside.empty() ? "" : ", ") + below;
+        last = below;
     }
     const std::string prefix = option.from_setting ? "" : printable(option.path) + ": ";
     if (!inside.empty()) return option_error(option, prefix + "a section, not a value; its keys are " + inside);

@@ -179,7 +179,7 @@ def test_map_says_what_converters_need(run_bitline, digits):
 def test_map_says_what_row_drivers_and_curves_need(run_bitline, digits):
     command = ["map", digits / "digits_cnn.onnx", "--arch", "default"]
     gain = run_bitline([*command, "--set", "input.dac.gain_sigma=0.1"])
-    assert gain.returncode == 0 and "rows  " not in gain.stdout, gain.stderr
+    assert gain.returncode == 0 and "\nrows  " not in gain.stdout, gain.stderr
     several = [*command, "--set", "input.bits_per_cycle=2", "--set", "input.dac.dnl_sigma=0.1"]
     spread = run_bitline(several)
     assert "a word line counts as 3, one for each value of a digit" in spread.stdout, spread.stderr
@@ -262,6 +262,8 @@ SCHEMA = {
                 "lo": int,
                 "hi": int,
                 "threshold": (type(None), float, int),
+                "thresholds": (type(None), list),
+                "values": (type(None), list),
             },
         }
     ],
@@ -381,7 +383,7 @@ def test_ages(simulate):
     old = result["ages"][-1]
     assert (old["accuracy"], old["agreement"], old["trials"], old["layers"]) == (None, None, [], [])
     assert "1e+08" in old["outside_of_model"]
-    lines = {line.split("  ")[0].strip(): line for line in text.splitlines() if re.match(r" *\d+ (s|h|d|y)  | *fresh", line)}
+    lines = {line.strip().split("  ")[0]: line for line in text.splitlines() if re.match(r" *\d+ (s|h|d|y)  | *fresh", line)}
     assert set(lines) == {"fresh", "1 s", "1 h", "30 d", "1 y", "10 y"}
     assert "n/a" in lines["10 y"] and "\u2588" in lines["fresh"] and "310 K" in text
     assert re.search(r"n/a at 10 y: .*1e\+08 s", text)
