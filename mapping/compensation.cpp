@@ -19,8 +19,13 @@ using DriftGain = CompensationOptions::DriftGain;
 
 // ------------------------------------------------------------------------------------------------ columns
 
-/// A code at the end of the range may stand for any sum beyond it.
-bool is_clipped(const AdcRange& adc, int32_t code) { return code <= adc.lo || code >= adc.hi; }
+int32_t lowest_result(const AdcRange& adc) { return adc.values.empty() ? adc.lo : adc.values.front(); }
+int32_t highest_result(const AdcRange& adc) { return adc.values.empty() ? adc.hi : adc.values.back(); }
+
+/// A result at the end of the range may stand for any sum beyond it.
+bool is_clipped(const AdcRange& adc, int32_t result) {
+    return result <= lowest_result(adc) || result >= highest_result(adc);
+}
 
 int64_t sum_of_sizes(const std::vector<int64_t>& values) {
     int64_t sum = 0;
@@ -34,7 +39,8 @@ double largest_sum(const MappedLayer& plan, const ChipLayer& layer) {
     for (const ChipArray& array : layer.arrays)
         weights +=
             static_cast<double>(sum_of_sizes(array.readout.column_weight)) * static_cast<double>(array.blocks.size());
-    const double code = std::max(-static_cast<double>(layer.adc.lo), static_cast<double>(layer.adc.hi));
+    const double code =
+        std::max(-static_cast<double>(lowest_result(layer.adc)), static_cast<double>(highest_result(layer.adc)));
     return weights * code * static_cast<double>(sum_of_sizes(plan.input.cycle_weight));
 }
 

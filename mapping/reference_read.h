@@ -19,7 +19,7 @@ std::vector<int16_t> reference_digits(const InputPlan& input, int lines, int vec
 /// Persistence::product keeps its value: such noise is drawn once.
 std::vector<int32_t> read_codes(const Mapping& mapping, const Chip& chip, size_t layer, size_t array, int vectors);
 
-/// What perfect converters would make of the cells, (parts x vectors x columns), in steps of the layer's range; whole
+/// What perfect converters would make of the cells, (parts x vectors x columns), in units of the layer's range; whole
 /// where it is lossless.
 std::vector<double> read_exactly(const Mapping& mapping, const Chip& chip, size_t layer, size_t array, int vectors);
 
