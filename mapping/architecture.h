@@ -50,7 +50,7 @@ struct CompensationOptions {
     bool adc_ranges = false;     // calibrated ranges from the sums of the aged cells; adc.range = calibrated only
     bool batch_norm = false;     // mean and deviation of every output channel as the software network has them on the
                                  // calibration samples (ibid.: adaptive batch normalization statistics update)
-    int reference_vectors = 64;  // 2 <= vectors <= 4096, of a reference read
+    int reference_vectors = 64;  // 8 <= vectors <= 4096, of a reference read
 };
 
 struct HierarchyOptions {  // 0: unlimited

@@ -174,6 +174,7 @@ std::vector<AdcRange> calibrate(const Network& network, const Mapping& mapping, 
     for (size_t l = 0; l < mapping.layers.size(); ++l) {
         AdcRange range = calibrated_range(mapping.architecture.adc, mapping.layers[l].bounds, histograms[l]);
         range.step *= unit[l];
+        range.value_unit *= unit[l];
         range.threshold *= unit[l];
         range.lossless = range.lossless && unit[l] == 1;
         ranges.push_back(range);

@@ -19,8 +19,13 @@ using DriftGain = CompensationOptions::DriftGain;
 
 // ------------------------------------------------------------------------------------------------ columns
 
-/// A code at the end of the range may stand for any sum beyond it.
-bool is_clipped(const AdcRange& adc, int32_t code) { return code <= adc.lo || code >= adc.hi; }
+int32_t lowest_result(const AdcRange& adc) { return adc.values.empty() ? adc.lo : adc.values.front(); }
+int32_t highest_result(const AdcRange& adc) { return adc.values.empty() ? adc.hi : adc.values.back(); }
+
+/// A result at the end of the range may stand for any sum beyond it.
+bool is_clipped(const AdcRange& adc, int32_t result) {
+    return result <= lowest_result(adc) || result >= highest_result(adc);
+}
 
 int64_t sum_of_sizes(const std::vector<int64_t>& values) {
     int64_t sum = 0;
@@ -34,7 +39,8 @@ double largest_sum(const MappedLayer& plan, const ChipLayer& layer) {
     for (const ChipArray& array : layer.arrays)
         weights +=
             static_cast<double>(sum_of_sizes(array.readout.column_weight)) * static_cast<double>(array.blocks.size());
-    const double code = std::max(-static_cast<double>(layer.adc.lo), static_cast<double>(layer.adc.hi));
+    const double code =
+        std::max(-static_cast<double>(lowest_result(layer.adc)), static_cast<double>(highest_result(layer.adc)));
     return weights * code * static_cast<double>(sum_of_sizes(plan.input.cycle_weight));
 }
 
@@ -83,10 +89,16 @@ std::vector<Currents> column_currents(const ReferenceRead::Layer& fresh, const R
 
 // ------------------------------------------------------------------------------------------------ gain and offset
 
-/// Codes x over known sums y. The line x = a y + b is fitted, for it is the codes that err, and turned round: fitting y
-/// over x would take gain away for every error of a cell and put it into an offset that sums of nothing do not have.
+/// Codes x over known sums y: x = x0 + a y, with x0 the mean code while no line is driven. It is the codes that err:
+/// fitting y over x would take gain away for every error of a cell. And a free intercept would answer for errors of
+/// large sums with an offset that counts in every cycle, most of which carry small ones.
 struct Line {
+    double silent = 0, silent_x = 0;  // reads without a driven line
     double n = 0, x = 0, y = 0, xx = 0, xy = 0, yy = 0;
+    void add_silent(double px) {
+        silent += 1;
+        silent_x += px;
+    }
     void add(double px, double py) {
         n += 1;
         x += px;
@@ -95,15 +107,17 @@ struct Line {
         xy += px * py;
         yy += py * py;
     }
+    double start() const { return silent > 0 ? silent_x / silent : 0.0; }
     /// 1 where the slope is not four times its standard error: a column of next to no current.
     double gain() const {
         constexpr double kCertain = 4;
-        const double sxx = n * xx - x * x, sxy = n * xy - x * y, syy = n * yy - y * y;
-        if (!(n > 2 && sxy > 0)) return 1.0;
-        const double residual = std::max(0.0, sxx * syy - sxy * sxy);
-        return sxy * sxy * (n - 2) > kCertain * kCertain * residual ? syy / sxy : 1.0;
+        const double x0 = start();
+        const double sxx = xx - 2 * x0 * x + n * x0 * x0, sxy = xy - x0 * y;
+        if (!(n > 1 && sxy > 0)) return 1.0;
+        const double residual = std::max(0.0, sxx * yy - sxy * sxy);
+        return sxy * sxy * (n - 1) > kCertain * kCertain * residual ? yy / sxy : 1.0;
     }
-    double offset() const { return n > 0 ? (y - gain() * x) / n : 0.0; }
+    double offset() const { return -gain() * start(); }
 };
 
 std::vector<Line> fit_array(const Mapping& mapping, const Chip& nominal, const Chip& chip, size_t layer, size_t array,
@@ -115,8 +129,13 @@ std::vector<Line> fit_array(const Mapping& mapping, const Chip& nominal, const C
     std::vector<Line> lines(gains.size());
     for (size_t i = 0; i < codes.size(); ++i) {
         const size_t c = i % gains.size();
-        if (!is_clipped(cells.adc, codes[i]))
-            lines[c].add(static_cast<double>(codes[i]) * gains[c] * cells.correction.gain, sums[i]);
+        const auto vector = static_cast<int>(i / gains.size() % static_cast<size_t>(vectors));
+        const double code = static_cast<double>(codes[i]) * gains[c] * cells.correction.gain;
+        if (is_silent(vector)) {
+            lines[c].add_silent(code);
+        } else if (!is_clipped(cells.adc, codes[i])) {
+            lines[c].add(code, sums[i]);
+        }
     }
     return lines;
 }

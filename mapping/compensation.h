@@ -27,7 +27,7 @@ void compensate_drift(const Mapping& mapping, const ReferenceRead& fresh, const 
                       ColumnGains& gains);
 
 /// Multiplies `gains` and sets Correction::offset so that code times gain plus offset is, for every column, the sum of
-/// `nominal` cells on the line of least squares of the codes over those sums.
+/// `nominal` cells on the line of least squares of the codes over those sums, through the code of no driven line.
 void fit_columns(const Mapping& mapping, const Chip& nominal, Chip& chip, ColumnGains& gains);
 
 /// Puts the gains into the column weights of the readout, in fixed point. Throws ConfigError where they do not fit 64

@@ -34,7 +34,7 @@ OptionFields<A> compensation_keys() {
         bool_field<A>("compensation.batch_norm", of(&C::batch_norm),
                       "mean and deviation of each output channel matched to the software network's on the calibration "
                       "samples, layer after layer"),
-        integer_field<A>("compensation.reference_vectors", of(&C::reference_vectors), {2, 4096},
+        integer_field<A>("compensation.reference_vectors", of(&C::reference_vectors), {8, 4096},
                          "input vectors of a reference read")
             .only_with(kReferenceRead),
     };

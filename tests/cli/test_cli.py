@@ -383,7 +383,8 @@ def test_ages(simulate):
     old = result["ages"][-1]
     assert (old["accuracy"], old["agreement"], old["trials"], old["layers"]) == (None, None, [], [])
     assert "1e+08" in old["outside_of_model"]
-    lines = {line.strip().split("  ")[0]: line for line in text.splitlines() if re.match(r" *\d+ (s|h|d|y)  | *fresh", line)}
+    rows = (re.match(r" *(fresh|\d+ [shdy])  .*", line) for line in text.splitlines())
+    lines = {row.group(1): row.group(0) for row in rows if row}
     assert set(lines) == {"fresh", "1 s", "1 h", "30 d", "1 y", "10 y"}
     assert "n/a" in lines["10 y"] and "\u2588" in lines["fresh"] and "310 K" in text
     assert re.search(r"n/a at 10 y: .*1e\+08 s", text)

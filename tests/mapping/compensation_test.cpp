@@ -229,6 +229,16 @@ TEST(ColumnAffine, UndoesTheSpreadOfConverters) {
     EXPECT_GT(sqnr_at(a, 0), spread + 12);
 }
 
+TEST(ColumnAffine, AddsNothingToConvertersWithoutOffsets) {
+    Architecture a = drifting(0.06, 0.03);
+    a.cell.programming_error.sigma = 0.03;
+    a.adc.bits = 6;
+    a.compensation.column_affine = true;
+    const Chip chip = make_chip(a, kYear);
+    ASSERT_EQ(chip.layers[0].correction.offset.size(), size_t{kOut});
+    for (const double offset : chip.layers[0].correction.offset) EXPECT_EQ(offset, 0);
+}
+
 TEST(ColumnAffine, UndoesDriftAloneAndWithAGain) {
     for (const DriftGain gain : {DriftGain::none, DriftGain::chip, DriftGain::layer, DriftGain::column}) {
         Architecture a = with_gain(drifting(0.06, 0), gain);
@@ -410,8 +420,8 @@ TEST(Compensation, KeysOfNoEffectAreRefused) {
         }
     };
     refuses("compensation:\n  adc_ranges: true\nadc:\n  range: lossless\n  bits: lossless\n", "adc.range = calibrated");
-    refuses("compensation:\n  reference_vectors: 8\n", "compensation.drift_gain");
-    refuses("compensation:\n  drift_gain: layer\n  reference_vectors: 1\n", "2 <= compensation.reference_vectors");
+    refuses("compensation:\n  reference_vectors: 16\n", "compensation.drift_gain");
+    refuses("compensation:\n  drift_gain: layer\n  reference_vectors: 1\n", "8 <= compensation.reference_vectors");
     refuses("compensation:\n  drift_gain: global\n", "none, chip, layer, column");
     refuses("compensation:\n  drift_gain: layer\nadc:\n  bits: 1\n  sense_amplifier: true\n", "sign only");
 }
