@@ -118,6 +118,7 @@ const std::vector<CommandEntry>& commands() {
         {"quantize", "a float network to integers, as ONNX or HDF5", make_quantize},
         {"map", "where a network lies on a chip: arrays, utilisation, converters, cycles", make_map},
         {"simulate", "accuracy of a network on a chip of imperfect cells", make_simulate},
+        {"device", "what cells are at every state, over time", make_device},
         {"fit", "switching laws to measured pulses: parameters with errors and residuals", make_fit},
         {"list", "architectures, their keys, kernels, operators, preprocessing", make_list},
     };

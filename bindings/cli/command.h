@@ -29,6 +29,7 @@ Command make_inspect(const CommandEntry& entry);
 Command make_quantize(const CommandEntry& entry);
 Command make_map(const CommandEntry& entry);
 Command make_simulate(const CommandEntry& entry);
+Command make_device(const CommandEntry& entry);
 Command make_fit(const CommandEntry& entry);
 Command make_list(const CommandEntry& entry);
 
