@@ -109,9 +109,13 @@ OptionViolation relaxation(const RelaxationOptions& relaxation) {
 OptionViolation programmed_twice(const CellOptions& cell) {
     const ProgrammingErrorOptions& error = cell.programming_error;
     const bool independent = error.model == ProgrammingErrorOptions::Model::independent;
-    if (!cell.relaxation.includes_programming || (independent && error.sigma == 0) ||
-        error.model == ProgrammingErrorOptions::Model::none)
-        return {};
+    if (!cell.relaxation.includes_programming) return {};
+    if (cell.write_verify.method != WriteVerifyOptions::Method::none) {
+        return {{"cell.relaxation.includes_programming", "cell.write_verify.method"},
+                "cell.relaxation.includes_programming = true leaves no room for a closed loop; set "
+                "cell.write_verify.method=none"};
+    }
+    if ((independent && error.sigma == 0) || error.model == ProgrammingErrorOptions::Model::none) return {};
     return {{"cell.relaxation.includes_programming", "cell.programming_error.model"},
             "cell.relaxation.includes_programming = true leaves no room for cell.programming_error; set "
             "cell.programming_error.model=none"};

@@ -83,6 +83,11 @@ TEST_F(DeviceFiles, TellWhatIsWrongWithFileAndLine) {
     EXPECT_THAT(with("self.yaml"), HasSubstr("self.yaml:1: cell.device = self.yaml leads back to itself"));
     EXPECT_THAT(with("range.yaml"), HasSubstr("range.yaml:2: cell.valid.time = [5, 1]: expected [first, last]"));
     EXPECT_THAT(with("twice.yaml"), HasSubstr("includes_programming = true leaves no room"));
+    EXPECT_THAT(message_of([] {
+                    read_architecture("default",
+                                      {{"cell.device", "rram-wan2022"}, {"cell.write_verify.method", "statistical"}});
+                }),
+                HasSubstr("includes_programming = true leaves no room for a closed loop"));
     EXPECT_THAT(with("negative.yaml"), HasSubstr("negative.yaml:2: cell.relaxation.times = [2, 1] do not rise"));
     EXPECT_THAT(with("log.yaml"), HasSubstr("needs cell.g_min > 0"));
     EXPECT_THAT(with("none.yaml"), HasSubstr("is no preset"));
