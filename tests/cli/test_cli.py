@@ -395,7 +395,8 @@ def test_ages(simulate):
 
 def test_age_0_is_the_plain_run(simulate):
     plain, text = simulate("--skip-ideal", *AGEING, *NOISY)
-    assert "ages" not in plain and "ages" not in plain["options"] and "fresh" not in text
+    assert "ages" not in plain and "ages" not in plain["options"]
+    assert "real chip, fresh" not in text and "at age" not in text
     zero, _ = simulate("--skip-ideal", "--age", "0", *AGEING, *NOISY)
     assert without_times(zero) == without_times(plain)
     aged, _ = simulate("--skip-ideal", "--age", "0,1 h, 1.5d", *AGEING, *NOISY)

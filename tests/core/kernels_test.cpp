@@ -266,7 +266,7 @@ std::unique_ptr<Problem> small_problem() {
     problem->block.rows = 2;
     problem->block.cols = 3;
     problem->block.g = {10, -4, 7, 1, 3, -100};
-    problem->converter = {{0.5, 0.25, 0.5}, {0, 0, 0}, {}, -8, 7, false, false};
+    problem->converter = {{0.5, 0.25, 0.5}, {0, 0, 0}, {}, -8, 7, false, false, {}};
     problem->readout = {{0, 1, 1}, {1, 10, 1000}, 2};
     problem->digits = {1, 2};
     problem->cycle_weight = {3};
@@ -322,7 +322,7 @@ TEST(Kernels, NarrowAndWideDifferWhereFloatRounds) {
 int64_t code_of(const Kernel& kernel, int32_t sum, double step, bool wide) {
     auto problem = small_problem();
     problem->block.g = {sum, 0, 0, 0, 0, 0};
-    problem->converter = {{1 / step, 1, 1}, {0, 0, 0}, {}, -128, 127, false, wide};
+    problem->converter = {{1 / step, 1, 1}, {0, 0, 0}, {}, -128, 127, false, wide, {}};
     problem->cycle_weight = {1};
     problem->drive.cycle_weight = problem->cycle_weight.data();
     kernel.pack(problem->block);
