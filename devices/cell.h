@@ -144,13 +144,14 @@ struct ReadNoiseOptions {
         Persistence persists = Persistence::sample;
     } flicker;
 
-    /// Random telegraph noise: a trap is filled with probability capture / ... of the time, and then G (1 - amplitude).
+    /// Random telegraph noise: G (1 - amplitude) while a cell's trap is filled.
     struct Telegraph {
         double amplitude = 0;         // dG / G
         double share_of_cells = 1;    // that have a trap
         double capture_time = 1e-3;   // s, mean time until a free trap is filled
         double emission_time = 1e-3;  // s, mean time until a filled trap is freed
         Persistence persists = Persistence::sample;
+        double filled_share() const { return emission_time / (capture_time + emission_time); }  // of the time
     } telegraph;
 };
 

@@ -17,7 +17,7 @@ struct Drawn {
 
 Drawn draw(const CellLaw& law, const CellStreams& streams, uint16_t level, uint32_t array, int64_t cells) {
     constexpr int64_t kRow = 1000;
-    const double filled = law.filled_share;
+    const double filled = law.cell.read_noise.telegraph.filled_share();
     Drawn drawn;
     ProgrammingReport report;
     for (int64_t first = 0; first < cells; first += kRow) {

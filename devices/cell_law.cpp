@@ -206,8 +206,6 @@ void set_noise(CellLaw& law) {
         law.flicker = over_levels(law, [&](int, double r) { return evaluate(noise.flicker.amplitude, r) * scale; });
         require_deviations(law.flicker, 1, "cell.read_noise.flicker.amplitude");
     }
-    const ReadNoiseOptions::Telegraph& telegraph = noise.telegraph;
-    law.filled_share = telegraph.emission_time / (telegraph.capture_time + telegraph.emission_time);
 }
 
 bool outlasts_conversion(Persistence persistence) {
@@ -435,7 +433,7 @@ struct RowWriter {
     void telegraph(const CellRow& out) {
         if (!law.has_traps()) return;
         const ReadNoiseOptions::Telegraph& noise = law.cell.read_noise.telegraph;
-        const double filled = law.filled_share;
+        const double filled = noise.filled_share();
         Counter bits{};
         for (size_t i = 0; i < size(); ++i) {
             if (i % 2 == 0) bits = random(streams.telegraph, i / 2);

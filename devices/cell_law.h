@@ -71,7 +71,6 @@ struct CellLaw {
     double series = 0;                                          // resistance times conductance of one grid step
 
     std::vector<double> flicker;  // rms, relative to G or in grid steps; empty: none
-    double filled_share = 0;      // of the time, traps of telegraph noise
     double square_noise = 0;      // variance of a conversion: square_noise g^2 + linear_noise g
     double linear_noise = 0;      // grid steps
 

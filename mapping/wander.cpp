@@ -58,10 +58,8 @@ void draw_wander(const kernels::Block& cells, const Wander& wander, const ReadNo
                  const WanderStreams& streams, uint32_t block, WanderMoment moment, kernels::Block& out) {
     std::vector<double> shift(cells.g.size());
     add_flicker(wander, streams.flicker, block, moment.sample, position_of(noise.flicker.persists, moment), shift);
-    const double filled =
-        noise.telegraph.emission_time / (noise.telegraph.capture_time + noise.telegraph.emission_time);
     if (noise.telegraph.amplitude > 0)
-        add_telegraph(wander, streams.telegraph, filled, block, moment.sample,
+        add_telegraph(wander, streams.telegraph, noise.telegraph.filled_share(), block, moment.sample,
                       position_of(noise.telegraph.persists, moment), shift);
     out = cells;
     for (size_t i = 0; i < shift.size(); ++i) out.g[i] += static_cast<int32_t>(std::floor(shift[i] + 0.5));

@@ -6,25 +6,15 @@
 
 #include <cmath>
 
+#include "support/moments.h"
 #include "support/random_network.h"
 #include "support/small_networks.h"
 
 namespace bitline {
 namespace {
 
+using testing::Moments;
 using testing::RandomSource;
-
-struct Samples {
-    double mean = 0, variance = 0;
-    void add(double x) {
-        ++n;
-        const double d = x - mean;
-        mean += d / n;
-        squares += d * (x - mean);
-        variance = n > 1 ? squares / (n - 1) : 0;
-    }
-    double n = 0, squares = 0;
-};
 
 /// A layer of one-bit inputs, all driven, into one array: the sum of a column is in levels.
 constexpr int kRows = 64, kCols = 32;
@@ -64,7 +54,7 @@ TEST(Chip, ProgrammingErrorOfAColumnHasItsClosedFormVariance) {
     const auto exact = make_exact_engine(network);
     std::vector<double> expected(kCols);
     exact->product(network, 1, std::vector<int32_t>(kRows, 1), 1, 0, expected);
-    Samples error;
+    Moments error;
     for (uint32_t trial = 0; trial < 200; ++trial) {
         const Chip chip = program(mapping, static_ranges(mapping), 1, trial);
         EXPECT_EQ(chip.report.cells, 2 * kRows * kCols);
@@ -75,7 +65,7 @@ TEST(Chip, ProgrammingErrorOfAColumnHasItsClosedFormVariance) {
     const double sigma = 0.02 * grid.g_max / grid.level_step;
     const double variance = 2 * kRows * sigma * sigma;
     EXPECT_NEAR(error.mean, 0, 5 * std::sqrt(variance / error.n));
-    EXPECT_NEAR(error.variance, variance, 5 * variance * std::sqrt(2 / error.n));
+    EXPECT_NEAR(error.variance(), variance, 5 * variance * std::sqrt(2 / error.n));
 }
 
 TEST(Chip, ReadNoiseOfAColumnCountsBothCellsOfAPair) {
@@ -86,7 +76,7 @@ TEST(Chip, ReadNoiseOfAColumnCountsBothCellsOfAPair) {
     const MappedLayer& layer = mapping.layers[0];
     const Chip chip = program(mapping, static_ranges(mapping), 1, 0);
     const auto& weights = layer.weights;
-    std::vector<Samples> noise(kCols);
+    std::vector<Moments> noise(kCols);
     const int reads = 4000;
     for (int64_t sample = 0; sample < reads; ++sample) {
         const std::vector<double> sums = column_sums(network, mapping, chip, sample);
@@ -103,8 +93,8 @@ TEST(Chip, ReadNoiseOfAColumnCountsBothCellsOfAPair) {
             exact += w;
         }
         EXPECT_NEAR(noise[c].mean, exact, 5 * std::sqrt(variance / reads));
-        EXPECT_NEAR(noise[c].variance, variance, 5.5 * variance * std::sqrt(2.0 / reads)) << c;
-        ratio += noise[c].variance / variance / kCols;
+        EXPECT_NEAR(noise[c].variance(), variance, 5.5 * variance * std::sqrt(2.0 / reads)) << c;
+        ratio += noise[c].variance() / variance / kCols;
     }
     EXPECT_NEAR(ratio, 1, 5 * std::sqrt(2.0 / reads / kCols));
 }
@@ -132,14 +122,14 @@ TEST(Chip, ConverterOffsetShiftsASumByItsLsb) {
     const auto exact = make_exact_engine(network);
     std::vector<double> expected(kCols);
     exact->product(network, 1, std::vector<int32_t>(kRows, 1), 1, 0, expected);
-    Samples error;
+    Moments error;
     for (uint32_t trial = 0; trial < 300; ++trial) {
         const Chip chip = program(mapping, static_ranges(mapping), 8, trial);
         const std::vector<double> sums = column_sums(network, mapping, chip, 0);
         for (size_t c = 0; c < kCols; ++c) error.add(sums[c] - expected[c]);
     }
     const double variance = 9 + 1.0 / 12;  // one LSB is one level; rounding adds 1/12
-    EXPECT_NEAR(error.variance, variance, 5 * variance * std::sqrt(2 / error.n));
+    EXPECT_NEAR(error.variance(), variance, 5 * variance * std::sqrt(2 / error.n));
 }
 
 TEST(Chip, ConverterNoiseIsFreshAtEveryConversion) {
@@ -152,14 +142,14 @@ TEST(Chip, ConverterNoiseIsFreshAtEveryConversion) {
     std::vector<double> expected(kCols);
     exact->product(network, 1, std::vector<int32_t>(kRows, 1), 1, 0, expected);
     const Chip chip = program(mapping, static_ranges(mapping), 8, 0);
-    Samples error;
+    Moments error;
     for (int64_t sample = 0; sample < 300; ++sample) {
         const std::vector<double> sums = column_sums(network, mapping, chip, sample);
         EXPECT_EQ(column_sums(network, mapping, chip, sample), sums);  // of the sample alone
         for (size_t c = 0; c < kCols; ++c) error.add(sums[c] - expected[c]);
     }
     const double variance = 9 + 1.0 / 12;  // one LSB is one level; rounding adds 1/12
-    EXPECT_NEAR(error.variance, variance, 5 * variance * std::sqrt(2 / error.n));
+    EXPECT_NEAR(error.variance(), variance, 5 * variance * std::sqrt(2 / error.n));
     EXPECT_NEAR(error.mean, 0, 5 * std::sqrt(variance / error.n));
 }
 

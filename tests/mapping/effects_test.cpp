@@ -83,7 +83,6 @@ struct Case {
     std::string encoding;
     Settings settings;
     bool binary = false;
-    int bits_per_cycle = 1;
 };
 
 const std::vector<Case>& cases() {

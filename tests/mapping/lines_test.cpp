@@ -8,26 +8,17 @@
 #include <cmath>
 
 #include "mapping/chip.h"
+#include "support/moments.h"
 #include "support/random_network.h"
 #include "support/small_networks.h"
 
 namespace bitline {
 namespace {
 
+using testing::Moments;
 using testing::RandomSource;
 
 constexpr int kRows = 40, kCols = 6;
-
-struct Moments {
-    double n = 0, mean = 0, squares = 0;
-    void add(double x) {
-        ++n;
-        const double d = x - mean;
-        mean += d / n;
-        squares += d * (x - mean);
-    }
-    double variance() const { return squares / (n - 1); }
-};
 
 std::vector<int32_t> some_weights() {
     RandomSource random(4);

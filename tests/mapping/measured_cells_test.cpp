@@ -11,6 +11,7 @@
 #include "mapping/cell_files.h"
 #include "mapping/chip.h"
 #include "mapping/placement.h"
+#include "support/chip_cells.h"
 #include "support/random_network.h"
 #include "support/small_networks.h"
 #include "support/temporary_folder.h"
@@ -46,15 +47,6 @@ Architecture measured(Architecture a, const std::string& path) {
     return a;
 }
 
-std::vector<int32_t> conductances(const Mapping& mapping, const Chip& chip) {
-    std::vector<int32_t> all;
-    for (size_t l = 0; l < mapping.layers.size(); ++l)
-        for (const ChipArray& array : chip.layers[l].arrays)
-            for (const ChipBlock& block : array.blocks)
-                all.insert(all.end(), block.cells.g.begin(), block.cells.g.end());
-    return all;
-}
-
 Chip program_first(const Mapping& mapping, const Conditions& conditions = {}) {
     return program(mapping, static_ranges(mapping), 3, 0, conditions);
 }
@@ -76,10 +68,10 @@ TEST(Targets, ProgrammedAndReadBackAreTheSameChipToTheGridStep) {
             rough.cell.device_to_device.sigma = 0.2;
             const Mapping mapping = map_network(network, measured(rough, path));
             const Chip chip = program_first(mapping);
-            EXPECT_EQ(conductances(mapping, chip), conductances(ideal, program_first(ideal)));
+            EXPECT_EQ(testing::conductances(chip), testing::conductances(program_first(ideal)));
             EXPECT_EQ(chip.report.measured, chip.report.cells);
             const Mapping unmeasured = map_network(network, rough);
-            EXPECT_NE(conductances(unmeasured, program_first(unmeasured)), conductances(mapping, chip));
+            EXPECT_NE(testing::conductances(program_first(unmeasured)), testing::conductances(chip));
         }
     }
 }
@@ -99,7 +91,7 @@ TEST(Targets, GoAroundKnownFaultsAsTheChipDoes) {
         Architecture rough = a;
         rough.cell.programming_error.sigma = 0.2;
         const Mapping mapping = map_network(small_layer(), measured(rough, path));
-        EXPECT_EQ(conductances(mapping, program_first(mapping)), conductances(plain, program_first(plain)));
+        EXPECT_EQ(testing::conductances(program_first(mapping)), testing::conductances(program_first(plain)));
     }
     a.cell.stuck_at.low_rate = 0.01;
     try {
@@ -153,7 +145,7 @@ TEST(ConductanceMap, CellsThatWereNotMeasuredFollowTheModel) {
     const Mapping plain = map_network(small_layer(), a);
     const Mapping mapping = map_network(small_layer(), measured(a, write_whole(folder, {2, 24, 32}, values)));
     const Chip before = program_first(plain), after = program_first(mapping);
-    const std::vector<int32_t> x = conductances(plain, before), y = conductances(mapping, after);
+    const std::vector<int32_t> x = testing::conductances(before), y = testing::conductances(after);
     int changed = 0;
     for (size_t i = 0; i < x.size(); ++i) changed += x[i] != y[i];
     EXPECT_EQ(changed, 1);

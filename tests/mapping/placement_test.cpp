@@ -14,6 +14,7 @@
 #include "core/parallel.h"
 #include "mapping/cell_files.h"
 #include "mapping/chip.h"
+#include "support/chip_cells.h"
 #include "support/random_network.h"
 #include "support/small_networks.h"
 #include "support/temporary_folder.h"
@@ -49,16 +50,6 @@ Architecture with_map(Architecture a, const TemporaryFolder& folder, const std::
     a.cell.stuck_at.map = folder.write("faults.csv", "array,row,col,state\n" + rows);
     load_files(a.cell);
     return a;
-}
-
-/// Conductances of a chip, block after block, in grid steps; pairs as differences.
-std::vector<int32_t> conductances(const Mapping& mapping, const Chip& chip) {
-    std::vector<int32_t> all;
-    for (size_t l = 0; l < mapping.layers.size(); ++l)
-        for (const ChipArray& array : chip.layers[l].arrays)
-            for (const ChipBlock& block : array.blocks)
-                all.insert(all.end(), block.cells.g.begin(), block.cells.g.end());
-    return all;
 }
 
 struct Outcome {
@@ -133,7 +124,7 @@ TEST(Faults, LandOnTheCellThatTheMapNames) {
     EXPECT_EQ(cell(chip, 1, 0, 0), level(1, 0, 0, false) - grid.g_min);
     EXPECT_EQ(cell(chip, 2, 15, 15), level(2, 15, 15, false) - std::lround(2e-5 / grid.siemens));
     EXPECT_EQ(cell(chip, 3, 7, 0), 0 - level(3, 7, 0, true));
-    const std::vector<int32_t> is = conductances(mapping, chip), want = conductances(mapping, ideal);
+    const std::vector<int32_t> is = testing::conductances(chip), want = testing::conductances(ideal);
     int changed = 0;
     for (size_t i = 0; i < is.size(); ++i) changed += is[i] != want[i];
     EXPECT_LE(changed, 4);
@@ -330,7 +321,7 @@ TEST(Faults, CellsThatMoveKeepTheirNoise) {
     a.cell.programming_error.sigma = 0.02;
     const auto cells = [&](const Architecture& b) {
         const Mapping mapping = map_network(network, b);
-        return conductances(mapping, program(mapping, static_ranges(mapping), 9, 0));
+        return testing::conductances(program(mapping, static_ranges(mapping), 9, 0));
     };
     const std::vector<int32_t> base = cells(a);
     Architecture b = with_map(a, folder, "0,*,4,open\n");
@@ -358,9 +349,9 @@ TEST(Faults, SameSeedSameCellsForAnyThreads) {
         set_threads(4);
         const Chip four = program(mapping, static_ranges(mapping), 5, 2);
         set_threads(before);
-        EXPECT_EQ(conductances(mapping, one), conductances(mapping, four));
+        EXPECT_EQ(testing::conductances(one), testing::conductances(four));
         EXPECT_EQ(one.report, four.report);
-        EXPECT_NE(conductances(mapping, one), conductances(mapping, program(mapping, static_ranges(mapping), 5, 3)));
+        EXPECT_NE(testing::conductances(one), testing::conductances(program(mapping, static_ranges(mapping), 5, 3)));
     }
 }
 

@@ -4,22 +4,15 @@
 
 #include <cmath>
 
+#include "support/moments.h"
+
 namespace bitline {
 namespace {
 
+using testing::Moments;
+
 constexpr int kBits = 3, kLast = 7;
 constexpr int kLines = 20000;
-
-struct Moments {
-    double n = 0, mean = 0, squares = 0;
-    void add(double x) {
-        ++n;
-        const double d = x - mean;
-        mean += d / n;
-        squares += d * (x - mean);
-    }
-    double variance() const { return squares / (n - 1); }
-};
 
 void expect_normal(const Moments& m, double mean, double variance) {
     EXPECT_NEAR(m.mean, mean, 5 * std::sqrt(variance / m.n));
