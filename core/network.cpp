@@ -218,31 +218,32 @@ int64_t window_output(int64_t in, int64_t kernel, int64_t stride, int64_t dilati
 Shape infer_shape(const Operator& op, const std::vector<Shape>& inputs, const Shape& wanted) {
     require_input_count(op, inputs.size());
     const Shape& in = inputs[0];
-    return std::visit(Overloaded{
-                          [&](const MatVec& m) { return matvec_shape(m, in); },
-                          [&](const Arithmetic& a) { return arithmetic_shape(a, in); },
-                          [&](const BatchNorm& b) {
-                              require_per_channel(b.gamma.size(), in, "batch-norm factors");
-                              return in;
-                          },
-                          [&](const Pool& p) {
-                              require_rank(in, 3, "pool");
-                              return windowed_shape(p.window, in, in[0]);
-                          },
-                          [&](const AddValues&) {
-                              if (inputs[1] != in) {
-                                  throw FormatError(fmt::format("inputs {} and {} violate equal shapes", to_string(in),
-                                                                to_string(inputs[1])));
-                              }
-                              return in;
-                          },
-                          [&](const Concat& c) { return concat_shape(c, inputs); },
-                          [&](const Reshape&) { return reshaped(in, wanted); },
-                          [&](const Permute& p) { return permuted_shape(p, in); },
-                          [&](const Softmax& s) { return softmax_shape(s, in); },
-                          [&](const auto&) { return in; },  // Quantize, Truncate, Activation: element by element
-                      },
-                      op);
+    return std::visit(
+        Overloaded{
+            [&](const MatVec& m) { return matvec_shape(m, in); },
+            [&](const Arithmetic& a) { return arithmetic_shape(a, in); },
+            [&](const BatchNorm& b) {
+                require_per_channel(b.gamma.size(), in, "batch-norm factors");
+                return in;
+            },
+            [&](const Pool& p) {
+                require_rank(in, 3, "pool");
+                return windowed_shape(p.window, in, in[0]);
+            },
+            [&](const AddValues&) {
+                if (inputs[1] != in) {
+                    throw FormatError(
+                        fmt::format("inputs {} and {} violate equal shapes", to_string(in), to_string(inputs[1])));
+                }
+                return in;
+            },
+            [&](const Concat& c) { return concat_shape(c, inputs); },
+            [&](const Reshape&) { return reshaped(in, wanted); },
+            [&](const Permute& p) { return permuted_shape(p, in); },
+            [&](const Softmax& s) { return softmax_shape(s, in); },
+            [&](const auto&) { return in; },  // Quantize, Truncate, Bucketize, Activation: element by element
+        },
+        op);
 }
 
 bool is_mappable(const Network& network, const Node& node) {
@@ -277,6 +278,7 @@ std::string describe_kind(const Operator& op) {
             [](const Reshape&) { return std::string("reshape"); },
             [](const Permute&) { return std::string("permute"); },
             [](const Softmax&) { return std::string("softmax"); },
+            [](const Bucketize&) { return std::string("bucketize"); },
         },
         op);
 }

@@ -116,6 +116,15 @@ struct Truncate {
     bool operator==(const Truncate&) const = default;
 };
 
+/// code = codes[number of thresholds t with x >= t]: quantizers with steps of any width, and single bits of them. NaN
+/// crosses no threshold.
+struct Bucketize {
+    std::vector<float> threshold;  // ascending, finite; at least one
+    std::vector<int32_t> codes;    // threshold.size() + 1, codes of `to`
+    Quantizer to;
+    bool operator==(const Bucketize&) const = default;
+};
+
 /// x op constant, float32. The constant has one entry, one per channel (per-sample axis 0), or one per element.
 struct Arithmetic {
     enum class Kind { add, subtract, subtract_from, multiply, divide, divide_into, power } kind = Kind::add;
@@ -164,7 +173,7 @@ struct Softmax {
 };
 
 using Operator = std::variant<MatVec, Quantize, Truncate, Arithmetic, BatchNorm, Activation, Pool, AddValues, Concat,
-                              Reshape, Permute, Softmax>;
+                              Reshape, Permute, Softmax, Bucketize>;
 
 // ---------------------------------------------------------------------------------------------- graph
 

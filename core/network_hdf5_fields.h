@@ -23,17 +23,17 @@ using Field = std::conditional_t<Archive::kWrites, const T, T>;
 
 // Names of the enumerators in the order of their declaration.
 inline constexpr std::array<std::string_view, 2> kQuantizerKinds{"uniform", "bipolar"};
-inline constexpr std::array<std::string_view, 7> kRoundings{"half_even", "toward_zero", "floor",    "ceil",
-                                                            "half_up",   "half_down",   "half_away"};
+inline constexpr std::array<std::string_view, 8> kRoundings{"half_even", "toward_zero", "floor",     "ceil",
+                                                            "half_up",   "half_down",   "half_away", "away_from_zero"};
 inline constexpr std::array<std::string_view, 7> kArithmetics{"add",    "subtract",    "subtract_from", "multiply",
                                                               "divide", "divide_into", "power"};
 inline constexpr std::array<std::string_view, 5> kActivations{"relu", "clip", "sign", "sigmoid", "tanh"};
 inline constexpr std::array<std::string_view, 2> kPools{"max", "average"};
 
 // Names of the alternatives of Operator and of MatVec::output, in their order.
-inline constexpr std::array<std::string_view, 12> kOperators{"matvec",     "quantize",   "truncate", "arithmetic",
-                                                             "batch_norm", "activation", "pool",     "add_values",
-                                                             "concat",     "reshape",    "permute",  "softmax"};
+inline constexpr std::array<std::string_view, 13> kOperators{
+    "matvec",     "quantize", "truncate", "arithmetic", "batch_norm", "activation", "pool",
+    "add_values", "concat",   "reshape",  "permute",    "softmax",    "bucketize"};
 inline constexpr std::array<std::string_view, 3> kOutputs{"scale", "requantize", "thresholds"};
 static_assert(kOperators.size() == std::variant_size_v<Operator>);
 static_assert(kOutputs.size() == std::variant_size_v<decltype(MatVec::output)>);
@@ -122,6 +122,14 @@ void exchange(Archive& archive, Field<Archive, Truncate>& op) {
     archive.number("input_zero_point", op.input_zero_point);
     archive.number("shift", op.shift);
     archive.choice("rounding", op.rounding, kRoundings);
+}
+
+template <class Archive>
+void exchange(Archive& archive, Field<Archive, Bucketize>& op) {
+    auto to = archive.sub("to");
+    exchange(to, op.to);
+    archive.list("threshold", op.threshold, {}, "code = codes[number of thresholds that x reaches]");
+    archive.list("codes", op.codes, {}, "one more than thresholds");
 }
 
 template <class Archive>

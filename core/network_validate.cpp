@@ -83,6 +83,7 @@ class NodeCheck {
     void operator()(const Reshape&) const { require_moved(); }
     void operator()(const Permute&) const { require_moved(); }
     void operator()(const Softmax&) const { require_real_output(); }
+    void operator()(const Bucketize& op) const;
 
     /// Before shapes are inferred: sizes that shape inference divides by or multiplies.
     void check_sizes() const;
@@ -135,6 +136,16 @@ void NodeCheck::operator()(const Concat&) const {
         require(input(i).quantizer == out_.quantizer, "output '{}' violates the same quantizer as input '{}'",
                 out_.name, input(i).name);
     }
+}
+
+void NodeCheck::operator()(const Bucketize& op) const {
+    check_output_quantizer(op.to);
+    require(!op.threshold.empty(), "0 thresholds violate at least one");
+    require_finite(op.threshold, "threshold");
+    const auto falls = std::adjacent_find(op.threshold.begin(), op.threshold.end(), std::greater<>());
+    require(falls == op.threshold.end(), "threshold[{}] violates ascending order", falls - op.threshold.begin() + 1);
+    require_size(op.codes.size(), static_cast<int64_t>(op.threshold.size()) + 1, "codes");
+    check_codes(op.codes, op.to, "codes");
 }
 
 void NodeCheck::operator()(const Truncate& op) const {

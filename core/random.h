@@ -65,6 +65,15 @@ enum class Purpose : uint32_t {
     reference_read = 62,
     affine_read = 63,
     statistics_read = 64,
+    initial_weights = 70,  // of a network to be trained
+    shuffle = 71,          // order of the samples of an epoch
+    augmentation = 72,
+    dropout = 73,
+    gradient_rounding = 74,  // noise of DoReFa's gradients
+    weight_noise = 75,       // of a training step
+    output_noise = 76,
+    training_chip = 77,  // seed of the chip of a training step
+    training_age = 78,
     test = 1000,
 };
 

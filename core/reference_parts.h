@@ -64,6 +64,7 @@ Block apply(const Call& call, const Concat& op);
 Block apply(const Call& call, const Reshape& op);
 Block apply(const Call& call, const Permute& op);
 Block apply(const Call& call, const Softmax& op);
+Block apply(const Call& call, const Bucketize& op);
 
 /// A layer with real weights or a real input, in float32: y = sum x w + bias.
 Block apply_real_product(const Call& call, const MatVec& op);

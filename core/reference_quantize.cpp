@@ -94,6 +94,19 @@ std::vector<int32_t> quantize(const Quantize& op, std::span<const float> x) {
 
 Block apply(const Call& call, const Quantize& op) { return {quantize(op, RealInput(call).values()), {}}; }
 
+/// Thresholds are few: counting them all costs less than a search that the processor cannot foresee.
+Block apply(const Call& call, const Bucketize& op) {
+    const RealInput input(call);
+    Block out;
+    out.codes.reserve(input.values().size());
+    for (const float x : input.values()) {
+        size_t crossed = 0;
+        for (const float t : op.threshold) crossed += x >= t ? 1 : 0;
+        out.codes.push_back(op.codes[crossed]);
+    }
+    return out;
+}
+
 /// QONNX rounds the input's own codes to integers first, then drops the low bits.
 Block apply(const Call& call, const Truncate& op) {
     const RealInput input(call);

@@ -17,6 +17,7 @@ class OperatorWriter {
     void operator()(const MatVec& op) { write_matvec(graph_, node_, op); }
     void operator()(const Quantize& op);
     void operator()(const Truncate&) { refuse(graph_, node_, "dropping low bits (Trunc) has no form in QDQ ONNX"); }
+    void operator()(const Bucketize&) { refuse(graph_, node_, "steps of any width have no form in QDQ ONNX"); }
     void operator()(const Arithmetic& op);
     void operator()(const BatchNorm& op);
     void operator()(const Activation& op);

@@ -81,7 +81,7 @@ void add_convolution(Chain& chain) {
 Network every_operator() {
     Chain chain({4, 6, 6});
     const Quantizer in = quantizer(4, false, 0.1F, 3);
-    chain.add(Quantize{in, Rounding::half_away, true}, {4, 6, 6}, in);
+    chain.add(Quantize{in, Rounding::away_from_zero, true}, {4, 6, 6}, in);
     add_convolution(chain);
     chain.add(BatchNorm{{1, 2, 3, 4}, {0.1F, 0.2F, 0.3F, 0.4F}, {5, 6, 7, 8}, {1, 1e-20F, 3, 4}, 1e-3F}, {4, 6, 6}, {});
     chain.add(Activation{Activation::Kind::clip, -0.5F, 6}, {4, 6, 6}, {});
@@ -106,6 +106,8 @@ Network every_operator() {
     real.real_bias = {0.1F, 0.2F};
     chain.add(real, {2}, std::nullopt);
     chain.add(Softmax{0, true}, {2}, std::nullopt);
+    const Quantizer four = quantizer(2, false, 0.5F, 0);
+    chain.add(Bucketize{{-0.5F, 0.25F, 1e-3F + 1}, {3, 0, 1, 2}, four}, {2}, four);
     chain.network.name = "every operator / \xC3\xA9";
     chain.network.preprocess = Preprocess{1.0F / 255, {0.485F, 0.456F, 0.406F, 0}, {0.229F, 0.224F, 0.225F, 1}};
     chain.network.metadata = {{"a/b", ""}, {"", "empty key"}, {"long", std::string(100000, 'x')}};

@@ -302,6 +302,30 @@ const Defect kOperatorDefects[] = {
          replace_last(n, Truncate{quantizer(4, true), 1, 0, 32});
      },
      "'soft'", "0 <= shift <= 31"},
+    {"bucketize_order",
+     [](Network& n) {
+         n.values[3].quantizer = quantizer(2, false);
+         replace_last(n, Bucketize{{1, 0.5F}, {0, 1, 2}, quantizer(2, false)});
+     },
+     "'soft'", "threshold[1] violates ascending order"},
+    {"bucketize_nan",
+     [](Network& n) {
+         n.values[3].quantizer = quantizer(2, false);
+         replace_last(n, Bucketize{{kNan}, {0, 1}, quantizer(2, false)});
+     },
+     "'soft'", "threshold[0] violates a finite number"},
+    {"bucketize_codes",
+     [](Network& n) {
+         n.values[3].quantizer = quantizer(2, false);
+         replace_last(n, Bucketize{{1}, {0, 4}, quantizer(2, false)});
+     },
+     "'soft'", "codes[1] = 4 violates 0 <= code <= 3"},
+    {"bucketize_count",
+     [](Network& n) {
+         n.values[3].quantizer = quantizer(2, false);
+         replace_last(n, Bucketize{{1}, {0}, quantizer(2, false)});
+     },
+     "'soft'", "codes 1 violate 2 entries"},
     {"arithmetic_size",
      [](Network& n) {
          replace_last(n, Arithmetic{Arithmetic::Kind::add, {1, 2}});

@@ -73,6 +73,13 @@ TEST(Truncate, DropsLowBits) {
     EXPECT_THAT(codes(), ElementsAre(1, 2, 2, 3, 15, 1));
 }
 
+TEST(Bucketize, CountsTheThresholdsReached) {
+    const Bucketize op{{-1, 0.5F, 2}, {2, 0, 1, 3}, quantizer(2, false)};
+    const Block out =
+        evaluate(one_node(op, {{"x", {7}, std::nullopt}}, {}, op.to), {{{}, {-1.5F, -1, 0.4F, 0.5F, 2, 1e30F, kNan}}});
+    EXPECT_THAT(out.codes, ElementsAre(2, 0, 0, 1, 3, 3, 2));
+}
+
 // ------------------------------------------------------------------------------------------ other operators
 
 TEST(Arithmetic, EachKind) {
