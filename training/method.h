@@ -91,6 +91,8 @@ class Method {
     /// stays.
     virtual const Activation* activation() const { return nullptr; }
 
+    virtual bool quantizes_gradients() const { return false; }
+
     /// Quantizes the gradient by a layer's output before the layer's own gradients are computed (DoReFa), in place.
     virtual void quantize_gradient(const Pass& pass, uint32_t layer, Tensor& gradient) const {
         static_cast<void>(pass);
