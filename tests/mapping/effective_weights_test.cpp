@@ -77,7 +77,7 @@ TEST_P(Encodings, AreWhatTheChipMultipliesBy) {
                 expected += double(effective.weight[size_t(c * kRows + r)]) * inputs[size_t(s * kRows + r)];
                 planned += double(mapping.layers[0].weights[size_t(c * kRows + r)]) * inputs[size_t(s * kRows + r)];
             }
-            EXPECT_NEAR(acc[size_t(s * kCols + c)], expected, 0.15) << s << ' ' << c;  // steps of the converters
+            EXPECT_NEAR(acc[size_t(s * kCols + c)], expected, 0.4) << s << ' ' << c;  // steps of the converters
             moved = std::max(moved, std::abs(expected - planned));
         }
     }
