@@ -322,18 +322,25 @@ void match_statistics(const Network& network, const Mapping& mapping, const std:
 }
 
 ChipMaker::ChipMaker(const Network& network, const Mapping& mapping, SampleReader read, int64_t samples, uint64_t seed)
+    : ChipMaker(network, mapping,
+                mapping.architecture.adc.range == AdcOptions::Range::calibrated
+                    ? calibrate_ranges(network, mapping, read, samples)
+                    : static_ranges(mapping),
+                read, samples, seed) {}
+
+ChipMaker::ChipMaker(const Network& network, const Mapping& mapping, std::vector<AdcRange> ranges, SampleReader read,
+                     int64_t samples, uint64_t seed)
     : network_(network),
       mapping_(mapping),
       options_(mapping.architecture.compensation),
       read_(std::move(read)),
       samples_(samples),
-      seed_(seed) {
-    const bool calibrated = mapping.architecture.adc.range == AdcOptions::Range::calibrated;
+      seed_(seed),
+      ranges_(std::move(ranges)) {
     if (options_.batch_norm && samples < 2)
         throw ConfigError(fmt::format(
             "compensation.batch_norm = true needs at least 2 calibration samples for a deviation, and there is {}",
             samples));
-    ranges_ = calibrated ? calibrate_ranges(network, mapping, read_, samples_) : static_ranges(mapping);
     if (options_.batch_norm) wanted_ = software_statistics(network, mapping, read_, samples_);
 }
 

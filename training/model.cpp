@@ -163,10 +163,9 @@ void Model::Impl::add_product(int index, bool outer, const std::vector<bool>& ne
         slot = steps[size_t(codes_step)].output;
     }
     Step step;
-    auto layer =
-        std::make_unique<Product>(node.name, static_cast<int>(steps.size()), op,
-                                  source.network.values[size_t(value)].shape, chosen,
-                                  LayerRole{node.name, bits.weights, op.out_channels, negative[size_t(value)]});
+    auto layer = std::make_unique<Product>(
+        node.name, static_cast<int>(steps.size()), op, source.network.values[size_t(value)].shape, chosen,
+        LayerRole{node.name, bits.weights, op.out_channels, negative[size_t(value)]});
     step.product = layer.get();
     step.layer = std::move(layer);
     step.codes_step = codes_step;
@@ -327,7 +326,8 @@ void Model::backward(const Pass& pass, const Tensor& gradient) {
         }
         const Tensor &output = m.slots[size_t(step.output)], &by_output = m.gradients[size_t(step.output)];
         step.layer->backward(pass, inputs, output, by_output, input_gradients);
-        if (step.product && m.hardware && step.product->is_quantized()) m.hardware->learn(step.index, output, by_output);
+        if (step.product && m.hardware && step.product->is_quantized())
+            m.hardware->learn(step.index, output, by_output);
     }
 }
 

@@ -18,8 +18,8 @@ class InputCodes : public Layer {
     bool has_seen() const { return seen_.value[0] != 0; }
 
     void forward(const Pass& pass, std::span<const Tensor* const> inputs, Tensor& output) override;
-    void backward(const Pass& pass, std::span<const Tensor* const> inputs, const Tensor& output,
-                  const Tensor& gradient, std::span<Tensor* const> input_gradients) override;
+    void backward(const Pass& pass, std::span<const Tensor* const> inputs, const Tensor& output, const Tensor& gradient,
+                  std::span<Tensor* const> input_gradients) override;
     std::vector<Parameter*> parameters() override { return quantizer_->parameters(); }
     std::vector<State*> states() override;
     Operator trained() const override { return planes().at(0); }

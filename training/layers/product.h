@@ -20,8 +20,8 @@ class Product : public Layer {
     void prepare(const Pass& pass);
 
     void forward(const Pass& pass, std::span<const Tensor* const> inputs, Tensor& output) override;
-    void backward(const Pass& pass, std::span<const Tensor* const> inputs, const Tensor& output,
-                  const Tensor& gradient, std::span<Tensor* const> input_gradients) override;
+    void backward(const Pass& pass, std::span<const Tensor* const> inputs, const Tensor& output, const Tensor& gradient,
+                  std::span<Tensor* const> input_gradients) override;
     std::vector<Parameter*> parameters() override;
     std::vector<State*> states() override;
     Operator trained() const override;
