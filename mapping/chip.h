@@ -93,7 +93,8 @@ std::vector<AdcRange> recalibrate_ranges(const Network& network, const Mapping& 
 
 /// What one layer did for one sample.
 struct LayerRecord {
-    double signal = 0, error = 0;  // sums of squares of the exact output, and of chip minus exact
+    double signal = 0, error = 0;  // sums of squares of the exact output, and of chip minus exact; of decisions +1 and
+                                   // -1 where comparators decide
     int64_t clipped = 0, conversions = 0;
 };
 

@@ -105,6 +105,7 @@ std::string outside_text(const SimulationResult& result) {
 }
 
 std::string range_text(const AdcRange& adc) {
+    if (adc.votes) return "a threshold per column";
     if (adc.one_bit) return adc.threshold == 0 ? "sign" : fmt::format("sign of sum - {:.4g}", adc.threshold);
     if (!adc.values.empty())
         return fmt::format("{:.8g} .. {:.8g}", adc.values.front() * adc.unit(), adc.values.back() * adc.unit());
@@ -234,7 +235,7 @@ Json adc_json(const AdcRange& adc) {
             {"step", number(adc.step)},
             {"lo", adc.lo},
             {"hi", adc.hi},
-            {"threshold", adc.one_bit ? number(adc.threshold) : Json(nullptr)},
+            {"threshold", adc.one_bit && !adc.votes ? number(adc.threshold) : Json(nullptr)},
             {"thresholds", thresholds_json(adc)},
             {"values", values_json(adc)}};
 }
@@ -329,7 +330,8 @@ Json options_json(const SimulationRun& run) {
 std::string overwhelmed_text(const SimulationResult& result) {
     std::string names;
     for (const LayerResult& layer : result.layers)
-        if (layer.sqnr_db && *layer.sqnr_db < 0) names += (names.empty() ? "" : ", ") + clean_line(layer.name);
+        if (!layer.adc.votes && layer.sqnr_db && *layer.sqnr_db < 0)
+            names += (names.empty() ? "" : ", ") + clean_line(layer.name);
     if (names.empty()) return {};
     const std::string title = "note          ";
     std::string text =
