@@ -102,10 +102,12 @@ void require_divider(const MappedLayer& layer, const ColumnTransferOptions& tran
 }
 
 void choose_readout(const Network& network, MappedLayer& layer) {
-    const auto& op = std::get<MatVec>(network.nodes[static_cast<size_t>(layer.node)].op);
-    const std::string obstacle = sign_readout_obstacle(op, layer);
+    const Node& node = network.nodes[static_cast<size_t>(layer.node)];
+    const auto& op = std::get<MatVec>(node.op);
+    const Quantizer& codes = *network.values[static_cast<size_t>(node.inputs.at(0))].quantizer;
+    const std::string obstacle = sign_readout_obstacle(op, codes, layer);
     if (obstacle.empty()) {
-        layer.sign = plan_sign_readout(op, layer);
+        layer.sign = plan_sign_readout(op, codes, layer);
     } else {
         layer.note = "read by converters: " + obstacle;
     }

@@ -53,10 +53,10 @@ struct Pack {
 
 /// A layer without converters, see mapping/sign_readout.h.
 struct SignReadout {
-    std::vector<double>
-        threshold;                // (out_channels) in units of the integer sum, midway between the sums on either side
-    std::vector<int8_t> falling;  // (out_channels) 1: the upper level stands for sums below the threshold
-    int64_t votes = 1;            // per output: parts of the rows that are driven together
+    std::vector<int64_t> threshold;  // (out_channels) of the integer sum, as ThresholdOutput has them
+    std::vector<int8_t> falling;     // (out_channels) likewise
+    int64_t votes = 1;               // per output: parts of the rows that are driven together
+    int64_t spacing = 1;             // of the levels that a part's sum can have
 };
 
 struct MappedLayer {

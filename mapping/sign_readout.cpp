@@ -15,8 +15,10 @@ namespace {
 
 bool drives_pairs(const MappedLayer& layer) { return layer.stored.encoding == WeightEncoding::xnor; }
 
-bool has_padding(const Window& window) {
-    return window.pad_top + window.pad_left + window.pad_bottom + window.pad_right > 0;
+/// Whether every input is -1 or +1.
+bool drives_every_row(const MatVec& op, const Quantizer& inputs) {
+    const Window& w = op.window;
+    return inputs.kind == Quantizer::Kind::bipolar && w.pad_top + w.pad_left + w.pad_bottom + w.pad_right == 0;
 }
 
 int64_t parts_of(const ArrayPlan& array) { return (array.rows + array.active_rows - 1) / array.active_rows; }
@@ -31,6 +33,21 @@ int64_t count_votes(const MappedLayer& layer) {
     for (const ArrayPlan& array : layer.arrays)
         if (array.pack == 0 && seen.insert(array.first_row).second) votes += parts_of(array);
     return votes;
+}
+
+int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+
+/// Midway between the last level sum below numerator / denominator and the first at or above it, of those that differ
+/// from `odd` by multiples of `spacing`.
+double between_levels(int64_t numerator, int64_t denominator, int64_t odd, int64_t spacing) {
+    const int64_t first = -floor_divide(odd * denominator - numerator, denominator * spacing);  // rounded up
+    return static_cast<double>(first * spacing + odd) - 0.5 * static_cast<double>(spacing);
+}
+
+/// threshold - bias; a threshold that no sum reaches stays one, and products with the rows fit 64 bits.
+int64_t distance(int64_t threshold, int64_t bias) {
+    constexpr int64_t kBeyondSums = int64_t{1} << 60, kBeyondParts = int64_t{1} << 40;
+    return std::clamp(std::clamp(threshold, -kBeyondSums, kBeyondSums) - bias, -kBeyondParts, kBeyondParts);
 }
 
 std::string obstacle_of_weights(const MappedLayer& layer) {
@@ -48,7 +65,7 @@ std::string obstacle_of_weights(const MappedLayer& layer) {
 
 }  // namespace
 
-std::string sign_readout_obstacle(const MatVec& op, const MappedLayer& layer) {
+std::string sign_readout_obstacle(const MatVec& op, const Quantizer& inputs, const MappedLayer& layer) {
     const auto* steps = std::get_if<ThresholdOutput>(&op.output);
     if (steps == nullptr) return "its output is not decided by thresholds";
     if (steps->codes.size() != 2) return fmt::format("its output has {} levels, not two", steps->codes.size());
@@ -56,8 +73,8 @@ std::string sign_readout_obstacle(const MatVec& op, const MappedLayer& layer) {
         return fmt::format("its inputs take {} cycles, whose sums are shifted and added", layer.input.cycles());
     const std::string of_weights = obstacle_of_weights(layer);
     if (!of_weights.empty()) return of_weights;
-    if (drives_pairs(layer) && has_padding(op.window))
-        return "padding leaves pairs of rows without a match that could be expected";
+    if (drives_pairs(layer) && !drives_every_row(op, inputs))
+        return "inputs of 0 drive no row of a pair, and how many there are is not known beforehand";
     for (const ArrayPlan& array : layer.arrays) {
         if (!has_equal_parts(array))
             return fmt::format("array.active_rows cuts the {} rows of an array into parts of {} and {}", array.rows,
@@ -72,34 +89,38 @@ std::string sign_readout_obstacle(const MatVec& op, const MappedLayer& layer) {
     return {};
 }
 
-SignReadout plan_sign_readout(const MatVec& op, const MappedLayer& layer) {
+SignReadout plan_sign_readout(const MatVec& op, const Quantizer& inputs, const MappedLayer& layer) {
     const auto& steps = std::get<ThresholdOutput>(op.output);
     SignReadout sign;
+    sign.threshold = steps.threshold;
     sign.falling = steps.falling;
     sign.votes = count_votes(layer);
-    for (size_t c = 0; c < steps.threshold.size(); ++c)
-        sign.threshold.push_back(static_cast<double>(steps.threshold[c]) + (steps.falling[c] != 0 ? 0.5 : -0.5));
+    // Weights that are each taken as they are or negated sum to what is as odd as their own sum.
+    const bool negated = layer.input.coding == InputPlan::Coding::bipolar && drives_every_row(op, inputs);
+    const bool whole = std::all_of(layer.arrays.begin(), layer.arrays.end(), [](auto& a) { return parts_of(a) == 1; });
+    if (negated && whole) sign.spacing = 2;
     return sign;
 }
 
 std::vector<double> comparator_levels(const MappedLayer& layer, const ArrayPlan& array) {
+    const SignReadout& sign = *layer.sign;
     const Pack& pack = layer.packs[static_cast<size_t>(array.pack)];
-    const auto parts = static_cast<double>(parts_of(array));
-    const double share = static_cast<double>(array.rows) / (parts * static_cast<double>(pack.rows));
-    const double pairs = drives_pairs(layer) ? static_cast<double>(array.rows) / parts : 0.0;
+    const int64_t rows = array.active_rows, pairs = drives_pairs(layer) ? rows : 0;
     const double background = static_cast<double>(layer.grid.g_min) / layer.grid.level_step;
     std::vector<double> levels;
     for (const Column& column : array.columns) {
-        const int64_t channel = pack.first_group * layer.cols + column.output;
-        const auto c = static_cast<size_t>(channel);
-        const double bias = layer.digital_bias.empty() ? 0.0 : static_cast<double>(layer.digital_bias[c]);
+        const auto channel = static_cast<size_t>(pack.first_group * layer.cols + column.output);
         int64_t weights = 0;
-        for (int64_t r = 0; layer.input.center != 0 && r < array.rows; ++r)
-            weights += weight_at(layer, pack, array.first_row + r, column.output);
-        const double part = (layer.sign->threshold[c] - bias) * share;
-        const double sum =
-            (part + static_cast<double>(layer.input.center * weights)) / static_cast<double>(layer.input.scale);
-        levels.push_back((sum + pairs) / static_cast<double>(column.weight) + pairs * background);
+        for (int64_t r = 0; r < rows; ++r) weights += weight_at(layer, pack, array.first_row + r, column.output);
+        const int64_t bias = layer.digital_bias.empty() ? 0 : layer.digital_bias[channel];
+        const int64_t odd = sign.spacing == 2 ? weights & 1 : 0;
+        // Twice the part's share of T' - bias, as levels of the column.
+        const int64_t turn = sign.falling[channel] != 0 ? -1 : 1;
+        int64_t numerator = (2 * distance(sign.threshold[channel], bias) - turn) * rows;
+        numerator += 2 * (layer.input.center * weights + pairs * layer.input.scale) * pack.rows;
+        const int64_t denominator = 2 * pack.rows * layer.input.scale * column.weight;
+        const double between = between_levels(turn * numerator, denominator, turn * odd, sign.spacing);
+        levels.push_back(static_cast<double>(turn) * between + static_cast<double>(pairs) * background);
     }
     return levels;
 }
