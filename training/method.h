@@ -79,6 +79,7 @@ struct LayerRole {
     int bits = 8;           // of weights or inputs
     int64_t channels = 1;   // output channels; weights only
     bool negative = false;  // inputs can be negative (the network's own input, or no ReLU before); inputs only
+    int64_t features = 1;   // numbers per sample; inputs only
 };
 
 class Method {
