@@ -351,6 +351,11 @@ std::vector<State*> Model::states() {
 
 void Model::attach(Hardware* hardware) { impl_->hardware = hardware; }
 
+const Shape& Model::input_shape() const {
+    const Network& network = impl_->source.network;
+    return network.values[size_t(network.input)].shape;
+}
+
 size_t Model::products() const {
     return static_cast<size_t>(
         std::count_if(impl_->steps.begin(), impl_->steps.end(), [](const Step& s) { return s.product != nullptr; }));
