@@ -8,7 +8,7 @@ namespace {
 
 template <int kTileRows, int kVectors>
 void correlate(int64_t depth, const float* panel, const int64_t* offset, const float* const* source,
-               float* const* target, int64_t row_stride, bool add) {
+               const TileTarget* target) {
     Vector sum[kTileRows][kVectors];
     const float* from[kVectors];
 #pragma GCC unroll 8
@@ -34,8 +34,8 @@ void correlate(int64_t depth, const float* panel, const int64_t* offset, const f
     for (int v = 0; v < kVectors; ++v) {
 #pragma GCC unroll 8
         for (int r = 0; r < kTileRows; ++r) {
-            float* to = target[v] + r * row_stride;
-            store(to, add ? plus(load(to), sum[r][v]) : sum[r][v]);
+            float* to = target[v].at + r * target[v].row_stride;
+            store(to, target[v].add ? plus(load(to), sum[r][v]) : sum[r][v]);
         }
     }
 }
