@@ -103,9 +103,10 @@ std::string to_string(const Augmentation& augmentation) {
 void require_images(const Augmentation& augmentation, const Shape& shape) {
     if (augmentation == Augmentation{}) return;
     if (shape.size() != 2 && shape.size() != 3) {
-        throw ConfigError(fmt::format("augmentation '{}' needs images (channels x height x width); the samples have "
-                                      "shape {}; use none",
-                                      to_string(augmentation), bitline::to_string(shape)));
+        throw ConfigError(
+            fmt::format("augmentation '{}' needs images (channels x height x width); the samples have "
+                        "shape {}; use none",
+                        to_string(augmentation), bitline::to_string(shape)));
     }
     const Image image = image_of(shape);
     if (augmentation.crop < std::min(image.height, image.width)) return;
@@ -131,8 +132,8 @@ void augment(const Augmentation& augmentation, const AugmentationDraw& draw, con
         const int64_t channel = row / image.height, source_y = row % image.height + draw.down;
         const bool row_outside = source_y < 0 || source_y >= image.height;
         const int64_t y = augmentation.reflect ? reflected(source_y, image.height) : source_y;
-        const float* const line = from + (channel * image.height + (row_outside && !augmentation.reflect ? 0 : y)) *
-                                             image.width;
+        const float* const line =
+            from + (channel * image.height + (row_outside && !augmentation.reflect ? 0 : y)) * image.width;
         for (int64_t column = 0; column < image.width; ++column) {
             const int64_t source_x = (draw.mirrored ? image.width - 1 - column : column) + draw.right;
             const bool outside = row_outside || source_x < 0 || source_x >= image.width;

@@ -56,8 +56,8 @@ class Batches {
     uint32_t epoch_ = 0;
 };
 
-/// What tells two data sets apart, as SHA-256: shape, number of samples, all labels, and the values of 64 samples spread
-/// over the set. The names of files do not count, so that data may be moved.
+/// What tells two data sets apart, as SHA-256: shape, number of samples, all labels, and the values of 64 samples
+/// spread over the set. The names of files do not count, so that data may be moved.
 std::string fingerprint(const Dataset& data);
 
 }  // namespace bitline::training
