@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/network.h"
+#include "core/quantize_codes.h"
 #include "core/reference.h"
 
 namespace bitline::reference {
@@ -35,21 +36,8 @@ class RealInput {
 
 std::vector<float> dequantize(const Quantizer& from, std::span<const int32_t> codes);
 
-/// clip(round(x / scale) + zero_point), in ONNX Runtime's order: divide, clip, round, add. Clipping before rounding
-/// gives the same code, and makes infinities safe. NaN takes the code of 0. Bipolar: x >= 0 is +1.
+/// Codes of `x`, see CodeOf; other roundings alike.
 std::vector<int32_t> quantize(const Quantize& op, std::span<const float> x);
-
-/// clip(round(scaled) + zero_point) for values already divided by the scale; the code of one RequantizeOutput.
-class CodeOf {
- public:
-    explicit CodeOf(const Quantizer& to);
-    int32_t operator()(float scaled) const;  // rounds half to even
-
- private:
-    bool bipolar_;
-    float low_, high_;  // code range less the zero point
-    int32_t zero_point_;
-};
 
 float round_as(Rounding rounding, float x);
 

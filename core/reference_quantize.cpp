@@ -7,21 +7,6 @@
 
 namespace bitline::reference {
 
-namespace {
-
-/// Rounds to nearest even for |x| < 2^22: adding 1.5 * 2^23 leaves no room for a fraction.
-float round_half_even(float x) {
-    constexpr float kShift = 12582912.0F;
-    return (x + kShift) - kShift;
-}
-
-float finite_clip(float x, float low, float high) {
-    if (std::isnan(x)) return std::clamp(0.0F, low, high);
-    return std::clamp(x, low, high);
-}
-
-}  // namespace
-
 std::vector<float> dequantize(const Quantizer& from, std::span<const int32_t> codes) {
     std::vector<float> x(codes.size());
     const int32_t zero = from.zero_point[0];
@@ -57,17 +42,6 @@ float round_as(Rounding rounding, float x) {
             return std::copysign(std::ceil(std::abs(x)), x);
     }
     return x;
-}
-
-CodeOf::CodeOf(const Quantizer& to)
-    : bipolar_(to.kind == Quantizer::Kind::bipolar),
-      low_(float(to.code_min() - to.zero_point[0])),
-      high_(float(to.code_max() - to.zero_point[0])),
-      zero_point_(to.zero_point[0]) {}
-
-int32_t CodeOf::operator()(float scaled) const {
-    if (bipolar_) return scaled < 0 ? -1 : 1;
-    return int32_t(round_half_even(finite_clip(scaled, low_, high_))) + zero_point_;
 }
 
 std::vector<int32_t> quantize(const Quantize& op, std::span<const float> x) {
@@ -127,8 +101,6 @@ Block apply(const Call& call, const Truncate& op) {
 namespace bitline {
 
 namespace {
-
-using reference::CodeOf;
 
 /// Calls body(channel, first, end) for each run of sums of one channel.
 template <typename Body>

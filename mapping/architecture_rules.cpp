@@ -62,13 +62,45 @@ OptionViolation fallback(const WeightOptions& weights) {
     return {};
 }
 
+bool decided_by_sign(const WeightOptions& weights, WeightEncoding encoding) {
+    if (encoding == WeightEncoding::xnor) return true;
+    return encoding == WeightEncoding::differential && weights.subtraction == WeightOptions::Subtraction::analog;
+}
+
+/// What no layer read by comparators alone goes with. What one layer does not go with is said where it is mapped.
+OptionViolation sign_readout(const Architecture& a) {
+    if (a.adc.readout != AdcOptions::Readout::sign) return {};
+    const WeightOptions& weights = a.weights;
+    if (!decided_by_sign(weights, weights.encoding) &&
+        !(weights.fallback && decided_by_sign(weights, *weights.fallback))) {
+        return {
+            {"adc.readout", "weights.encoding", "weights.fallback", "weights.subtraction"},
+            "adc.readout = sign compares the sum of one column, and weights.encoding = " + to_string(weights.encoding) +
+                (weights.encoding == WeightEncoding::differential
+                     ? " with weights.subtraction = digital subtracts two of them behind the converters; use "
+                       "weights.subtraction=analog"
+                     : " corrects or adds sums behind the converters; use weights.encoding=differential or xnor")};
+    }
+    if (a.bias.place == BiasOptions::Place::rows) {
+        return {
+            {"adc.readout", "bias.place"},
+            "adc.readout = sign holds the bias in the comparators' thresholds, and bias.place = rows would leave it "
+            "to the vote of one row tile; use bias.place=digital"};
+    }
+    const CompensationOptions& c = a.compensation;
+    if (c.drift_gain == CompensationOptions::DriftGain::none && !c.column_affine && !c.batch_norm) return {};
+    return {{"adc.readout", "compensation.drift_gain", "compensation.column_affine", "compensation.batch_norm"},
+            "compensation.drift_gain, compensation.column_affine and compensation.batch_norm correct digital sums, and "
+            "adc.readout = sign leaves none; compensation.adc_ranges=true moves the comparators' thresholds with age"};
+}
+
 }  // namespace
 
 OptionViolation find_architecture_violation(const Architecture& a) {
     for (const OptionViolation& violation :
          {find_field_violation(architecture_keys(), a), find_cell_violation(a.cell), find_dac_violation(a.input),
           active_rows(a.array), xnor_rows(a), fault_remap(a), fallback(a.weights), find_converter_violation(a.adc),
-          find_transfer_violation(a.array.transfer), find_compensation_violation(a)}) {
+          find_transfer_violation(a.array.transfer), sign_readout(a), find_compensation_violation(a)}) {
         if (!violation.text.empty()) return violation;
     }
     return {};

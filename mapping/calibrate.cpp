@@ -172,7 +172,9 @@ std::vector<AdcRange> calibrate(const Network& network, const Mapping& mapping, 
     });
     std::vector<AdcRange> ranges;
     for (size_t l = 0; l < mapping.layers.size(); ++l) {
-        AdcRange range = calibrated_range(mapping.architecture.adc, mapping.layers[l].bounds, histograms[l]);
+        const MappedLayer& layer = mapping.layers[l];
+        AdcRange range =
+            layer.sign ? comparator_range() : calibrated_range(mapping.architecture.adc, layer.bounds, histograms[l]);
         range.step *= unit[l];
         range.value_unit *= unit[l];
         range.threshold *= unit[l];
@@ -187,7 +189,7 @@ std::vector<AdcRange> calibrate(const Network& network, const Mapping& mapping, 
 std::vector<AdcRange> static_ranges(const Mapping& mapping) {
     std::vector<AdcRange> ranges;
     for (const MappedLayer& layer : mapping.layers)
-        ranges.push_back(static_range(mapping.architecture.adc, layer.bounds));
+        ranges.push_back(layer.sign ? comparator_range() : static_range(mapping.architecture.adc, layer.bounds));
     return ranges;
 }
 

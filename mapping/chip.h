@@ -47,9 +47,29 @@ struct Correction {
     std::vector<double> scale, shift;  // (out_channels) result = scale * result + shift, or empty
 };
 
+/// What a compensation measured of many columns or channels, of one chip or of several.
+struct Summary {
+    double sum = 0, least = 0, most = 0;
+    int64_t count = 0;
+    double mean() const { return sum / static_cast<double>(count); }
+    void add(double value);
+    Summary& operator+=(const Summary& other);
+};
+
+/// Of one layer; what was not measured counts nothing.
+struct CompensationReport {
+    Summary drift_gain;     // of every column, of the layer or of the chip
+    Summary column_gain;    // of every column
+    Summary offset;         // of every output channel, levels
+    Summary channel_scale;  // of every output channel
+    Summary channel_shift;  // in units of the integer sum
+    CompensationReport& operator+=(const CompensationReport& other);
+};
+
 struct ChipLayer {
     AdcRange adc;
     Correction correction;
+    CompensationReport compensation;
     std::vector<ChipArray> arrays;  // as MappedLayer::arrays
     bool wanders = false;           // some block's noise outlasts a conversion
     LinePlan lines;                 // of every block
@@ -93,7 +113,8 @@ std::vector<AdcRange> recalibrate_ranges(const Network& network, const Mapping& 
 
 /// What one layer did for one sample.
 struct LayerRecord {
-    double signal = 0, error = 0;  // sums of squares of the exact output, and of chip minus exact
+    double signal = 0, error = 0;  // sums of squares of the exact output, and of chip minus exact; of decisions +1 and
+                                   // -1 where comparators decide
     int64_t clipped = 0, conversions = 0;
 };
 

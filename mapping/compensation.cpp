@@ -27,6 +27,14 @@ bool is_clipped(const AdcRange& adc, int32_t result) {
     return result <= lowest_result(adc) || result >= highest_result(adc);
 }
 
+/// What a perfect converter gives a column without current. A fitted value stands for the sums around 0, and is none of
+/// the converter's errors.
+double result_of_nothing(const AdcRange& adc) {
+    if (adc.values.empty()) return 0;
+    const auto crossed = std::upper_bound(adc.thresholds.begin(), adc.thresholds.end(), adc.offset);
+    return adc.values[static_cast<size_t>(crossed - adc.thresholds.begin())];
+}
+
 int64_t sum_of_sizes(const std::vector<int64_t>& values) {
     int64_t sum = 0;
     for (const int64_t value : values) sum += std::abs(value);
@@ -87,11 +95,16 @@ std::vector<Currents> column_currents(const ReferenceRead::Layer& fresh, const R
     return currents;
 }
 
+void set_gain(double gain, ChipLayer& layer) {
+    layer.correction.gain = gain;
+    layer.compensation.drift_gain.add(gain);
+}
+
 // ------------------------------------------------------------------------------------------------ gain and offset
 
-/// Codes x over known sums y: x = x0 + a y, with x0 the mean code while no line is driven. It is the codes that err:
-/// fitting y over x would take gain away for every error of a cell. And a free intercept would answer for errors of
-/// large sums with an offset that counts in every cycle, most of which carry small ones.
+/// Codes x over known sums y: x = x0 + a y, with x0 the mean code while no line is driven, less what it should be. It
+/// is the codes that err: fitting y over x would take gain away for every error of a cell. And a free intercept would
+/// answer for errors of large sums with an offset that counts in every cycle, most of which carry small ones.
 struct Line {
     double silent = 0, silent_x = 0;  // reads without a driven line
     double n = 0, x = 0, y = 0, xx = 0, xy = 0, yy = 0;
@@ -126,13 +139,14 @@ std::vector<Line> fit_array(const Mapping& mapping, const Chip& nominal, const C
     const int vectors = mapping.architecture.compensation.reference_vectors;
     const std::vector<int32_t> codes = read_codes(mapping, chip, layer, array, vectors);
     const std::vector<double> sums = read_exactly(mapping, nominal, layer, array, vectors);
+    const double nothing = result_of_nothing(cells.adc);
     std::vector<Line> lines(gains.size());
     for (size_t i = 0; i < codes.size(); ++i) {
         const size_t c = i % gains.size();
         const auto vector = static_cast<int>(i / gains.size() % static_cast<size_t>(vectors));
         const double code = static_cast<double>(codes[i]) * gains[c] * cells.correction.gain;
         if (is_silent(vector)) {
-            lines[c].add_silent(code);
+            lines[c].add_silent(code - nothing * gains[c] * cells.correction.gain);
         } else if (!is_clipped(cells.adc, codes[i])) {
             lines[c].add(code, sums[i]);
         }
@@ -225,6 +239,26 @@ int64_t channels_of(const Network& network, int node) {
 
 }  // namespace
 
+void Summary::add(double value) { *this += Summary{value, value, value, 1}; }
+
+Summary& Summary::operator+=(const Summary& other) {
+    if (other.count == 0) return *this;
+    least = count == 0 ? other.least : std::min(least, other.least);
+    most = count == 0 ? other.most : std::max(most, other.most);
+    sum += other.sum;
+    count += other.count;
+    return *this;
+}
+
+CompensationReport& CompensationReport::operator+=(const CompensationReport& other) {
+    drift_gain += other.drift_gain;
+    column_gain += other.column_gain;
+    offset += other.offset;
+    channel_scale += other.channel_scale;
+    channel_shift += other.channel_shift;
+    return *this;
+}
+
 ColumnGains unit_gains(const Chip& chip) {
     ColumnGains gains;
     for (const ChipLayer& layer : chip.layers) {
@@ -245,14 +279,16 @@ void compensate_drift(const Mapping& mapping, const ReferenceRead& fresh, const 
             const std::vector<Currents> currents = column_currents(fresh.layers[l], now.layers[l], a, columns);
             for (size_t c = 0; c < columns; ++c) {
                 of_layer.add(currents[c]);
-                if (together == DriftGain::column) gains[l][a][c] *= currents[c].gain();
+                if (together != DriftGain::column) continue;
+                gains[l][a][c] *= currents[c].gain();
+                chip.layers[l].compensation.drift_gain.add(currents[c].gain());
             }
         }
-        if (together == DriftGain::layer) chip.layers[l].correction.gain = of_layer.gain();
+        if (together == DriftGain::layer) set_gain(of_layer.gain(), chip.layers[l]);
         of_chip.add(of_layer);
     }
     if (together != DriftGain::chip) return;
-    for (ChipLayer& layer : chip.layers) layer.correction.gain = of_chip.gain();
+    for (ChipLayer& layer : chip.layers) set_gain(of_chip.gain(), layer);
 }
 
 void fit_columns(const Mapping& mapping, const Chip& nominal, Chip& chip, ColumnGains& gains) {
@@ -266,10 +302,14 @@ void fit_columns(const Mapping& mapping, const Chip& nominal, Chip& chip, Column
         });
         layer.correction.offset.assign(plan.weight_sums.size(), 0);
         for (size_t a = 0; a < lines.size(); ++a) {
-            for (size_t c = 0; c < lines[a].size(); ++c) gains[l][a][c] *= lines[a][c].gain();
+            for (size_t c = 0; c < lines[a].size(); ++c) {
+                gains[l][a][c] *= lines[a][c].gain();
+                layer.compensation.column_gain.add(lines[a][c].gain());
+            }
             add_offsets(plan, layer.arrays[a], plan.arrays[a].pack, lines[a], layer.adc.unit(),
                         layer.correction.offset);
         }
+        for (const double offset : layer.correction.offset) layer.compensation.offset.add(offset);
     }
 }
 
@@ -311,6 +351,8 @@ void match_statistics(const Network& network, const Mapping& mapping, const std:
             const double scale = found.deviation[c] > 0 ? wanted[l].deviation[c] / found.deviation[c] : 1.0;
             correction.scale.push_back(scale);
             correction.shift.push_back(wanted[l].mean[c] - scale * found.mean[c]);
+            chip.layers[l].compensation.channel_scale.add(scale);
+            chip.layers[l].compensation.channel_shift.add(correction.shift.back());
         }
         const size_t channels = found.mean.size(), positions = acc.size() / (static_cast<size_t>(samples) * channels);
         for (size_t i = 0; i < acc.size(); ++i) {
@@ -322,18 +364,25 @@ void match_statistics(const Network& network, const Mapping& mapping, const std:
 }
 
 ChipMaker::ChipMaker(const Network& network, const Mapping& mapping, SampleReader read, int64_t samples, uint64_t seed)
+    : ChipMaker(network, mapping,
+                mapping.architecture.adc.range == AdcOptions::Range::calibrated
+                    ? calibrate_ranges(network, mapping, read, samples)
+                    : static_ranges(mapping),
+                read, samples, seed) {}
+
+ChipMaker::ChipMaker(const Network& network, const Mapping& mapping, std::vector<AdcRange> ranges, SampleReader read,
+                     int64_t samples, uint64_t seed)
     : network_(network),
       mapping_(mapping),
       options_(mapping.architecture.compensation),
       read_(std::move(read)),
       samples_(samples),
-      seed_(seed) {
-    const bool calibrated = mapping.architecture.adc.range == AdcOptions::Range::calibrated;
+      seed_(seed),
+      ranges_(std::move(ranges)) {
     if (options_.batch_norm && samples < 2)
         throw ConfigError(fmt::format(
             "compensation.batch_norm = true needs at least 2 calibration samples for a deviation, and there is {}",
             samples));
-    ranges_ = calibrated ? calibrate_ranges(network, mapping, read_, samples_) : static_ranges(mapping);
     if (options_.batch_norm) wanted_ = software_statistics(network, mapping, read_, samples_);
 }
 

@@ -49,6 +49,9 @@ class ChipMaker {
     /// `read` gives calibration samples, `samples` of them (see needs_calibration). Throws ConfigError where
     /// compensation.batch_norm has fewer than two.
     ChipMaker(const Network& network, const Mapping& mapping, SampleReader read, int64_t samples, uint64_t seed);
+    /// The same with converters of given ranges (one per mapped layer).
+    ChipMaker(const Network& network, const Mapping& mapping, std::vector<AdcRange> ranges, SampleReader read,
+              int64_t samples, uint64_t seed);
 
     /// Chip `number` under these conditions: the same chip whatever was made before. Throws ConfigError where the
     /// cell's model says nothing about the conditions.

@@ -41,7 +41,14 @@ OptionFields<A> compensation_keys() {
 }
 
 OptionViolation find_compensation_violation(const Architecture& a) {
-    if (!a.adc.sense_amplifier || !kReferenceRead.holds(a)) return {};
+    if (!kReferenceRead.holds(a)) return {};
+    if (a.adc.bits == 1 && !a.adc.sense_amplifier) {
+        return {
+            {"compensation.drift_gain", "compensation.column_affine", "adc.bits"},
+            "compensation.drift_gain and compensation.column_affine compare codes inside the converters' range, and "
+            "adc.bits = 1 has only its two ends; use adc.bits=2 or more, or compensation.batch_norm=true"};
+    }
+    if (!a.adc.sense_amplifier) return {};
     return {{"compensation.drift_gain", "compensation.column_affine", "adc.sense_amplifier"},
             "compensation.drift_gain and compensation.column_affine compare column currents, and adc.sense_amplifier = "
             "true gives their sign only; use compensation.batch_norm=true"};

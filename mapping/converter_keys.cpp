@@ -39,13 +39,16 @@ const OptionCondition<A> kRamp =
 const OptionCondition<A> kFlash =
     when("adc.type = flash", {"adc.type"}, [](const O& o) { return o.type == O::Type::flash; });
 const OptionCondition<A> kComparators =
-    when("adc.type = flash or adc.sense_amplifier = true", {"adc.type", "adc.sense_amplifier"},
-         [](const O& o) { return o.type == O::Type::flash || o.sense_amplifier; });
+    when("adc.type = flash, adc.sense_amplifier = true or adc.readout = sign",
+         {"adc.type", "adc.sense_amplifier", "adc.readout"},
+         [](const O& o) { return o.type == O::Type::flash || o.sense_amplifier || o.readout == O::Readout::sign; });
 const OptionCondition<A> kConverter =
     when("adc.sense_amplifier = false", {"adc.sense_amplifier"}, [](const O& o) { return !o.sense_amplifier; });
 
 const std::vector<std::pair<O::Range, std::string>> kRanges{
     {O::Range::lossless, "lossless"}, {O::Range::fixed, "fixed"}, {O::Range::calibrated, "calibrated"}};
+const std::vector<std::pair<O::Readout, std::string>> kReadouts{{O::Readout::converter, "converter"},
+                                                                {O::Readout::sign, "sign"}};
 const std::vector<std::pair<O::Calibration, std::string>> kCalibrations{{O::Calibration::mse, "mse"},
                                                                         {O::Calibration::percentile, "percentile"}};
 const std::vector<std::pair<O::Thresholds, std::string>> kThresholds{
@@ -98,8 +101,10 @@ OptionFields<A> threshold_keys() {
         real_field<A>("adc.resistor_sigma", adc(&O::resistor_sigma), kMismatch, kShare,
                       "relative spread of the ladder's resistors")
             .only_with(kFlash),
-        real_field<A>("adc.comparator_sigma", adc(&O::comparator_sigma), kLsbs, kLsb,
-                      "spread of the offset of each comparator: one per threshold")
+        real_field<A>(
+            "adc.comparator_sigma", adc(&O::comparator_sigma), kLsbs, kLsb,
+            "spread of the offset of each comparator: one per threshold, or one per column of a sign readout, "
+            "whose LSB is one level")
             .only_with(kComparators),
         real_field<A>("adc.inl_sigma", adc(&O::inl_sigma), kLsbs, kLsb, "spread of every threshold on its own")
             .only_with(kConverter),
@@ -123,6 +128,9 @@ OptionFields<A> spread_keys() {
                          "columns that share a converter and its errors; an analog pair is one column"),
         bool_field<A>("adc.sense_amplifier", adc(&O::sense_amplifier),
                       "decides 1 to 3 bits at once, one comparator per threshold; one bit: the sign"),
+        choice_field<A>("adc.readout", adc(&O::readout), kReadouts,
+                        "sign: ADC-free, where a layer gives one of two levels a comparator per column decides at the "
+                        "layer's threshold, and row tiles vote; its LSB is one level. Other layers keep converters"),
     };
 }
 

@@ -5,6 +5,7 @@
 #include "core/kernels/stages.h"
 #include "mapping/chip.h"
 #include "mapping/drive.h"
+#include "mapping/sign_readout.h"
 
 namespace bitline {
 
@@ -43,7 +44,8 @@ int64_t sum_of(const std::vector<int64_t>& values) {
 void scatter(const LayerView& layer, const ChipArray& array, int64_t outputs, Scratch& scratch) {
     const size_t own_outputs = array.outputs.size();
     Sums& sums = scratch.sums;
-    const bool counts_threshold = layer.chip.adc.one_bit && !layer.plan.stored.reference_columns;
+    const bool counts_threshold =
+        layer.chip.adc.one_bit && !layer.chip.adc.votes && !layer.plan.stored.reference_columns;
     const int64_t cycle_weights = sum_of(layer.plan.input.cycle_weight);
     for (size_t i = 0; i < scratch.vectors.size(); ++i) {
         const int64_t* own = scratch.own.data() + i * own_outputs;
@@ -152,6 +154,22 @@ void assemble(const LayerView& layer, const Pack& pack, const Scratch& scratch, 
     }
 }
 
+/// Where comparators decide, the sum that stands for their votes.
+void count_votes(const LayerView& layer, const Pack& pack, const Scratch& scratch, int64_t first_sample,
+                 std::span<double> acc) {
+    const auto& output = std::get<ThresholdOutput>(layer.op.output);
+    for (int64_t o = 0; o < pack.cols; ++o) {
+        const int64_t channel = pack.first_group * layer.plan.cols + o;
+        for (size_t i = 0; i < scratch.vectors.size(); ++i) {
+            const size_t at = i * static_cast<size_t>(pack.cols) + static_cast<size_t>(o);
+            const int64_t sample = int64_t{scratch.vectors.sample[i]} - first_sample;
+            const int64_t row = (sample * layer.op.out_channels + channel) * layer.plan.positions;
+            acc[static_cast<size_t>(row) + scratch.vectors.position[i]] =
+                sum_of_votes(output, channel, scratch.sums.codes[at]);
+        }
+    }
+}
+
 /// One chunk of vectors through all arrays of one pack, whose first array is `array`.
 int64_t convert_pack(const LayerView& layer, size_t pack, size_t array, Scratch& scratch) {
     const Pack& plan = layer.plan.packs[pack];
@@ -183,7 +201,8 @@ int64_t run_layer(const LayerView& layer, std::span<const int32_t> codes, int64_
                 gather(layer, layer.plan.packs[p], codes, first_sample, scratch.vectors);
             }
             clipped += convert_pack(layer, p, array, scratch);
-            assemble(layer, layer.plan.packs[p], scratch, first_sample, acc);
+            const auto finish = layer.chip.adc.votes ? count_votes : assemble;
+            finish(layer, layer.plan.packs[p], scratch, first_sample, acc);
         }
     }
     return clipped;
@@ -202,6 +221,19 @@ LayerRecord compare(std::span<const double> chip, std::span<const double> exact)
         const double difference = chip[i] - exact[i];
         record.signal += exact[i] * exact[i];
         record.error += difference * difference;
+    }
+    return record;
+}
+
+/// The same of decisions, +1 where a threshold is crossed and -1 where not.
+LayerRecord compare_decisions(const MatVec& op, std::span<const double> chip, std::span<const double> exact) {
+    const auto& output = std::get<ThresholdOutput>(op.output);
+    const size_t positions = chip.size() / static_cast<size_t>(op.out_channels);
+    LayerRecord record;
+    for (size_t i = 0; i < chip.size(); ++i) {
+        const auto channel = static_cast<int64_t>(i / positions);
+        record.signal += 1;
+        if (crosses(output, channel, chip[i]) != crosses(output, channel, exact[i])) record.error += 4;
     }
     return record;
 }
@@ -241,7 +273,10 @@ void ChipEngine::product(const Network& network, int node, std::span<const int32
     impl_->exact->product(network, node, codes, samples, first_sample, exact);
     const size_t size = acc.size() / static_cast<size_t>(samples);
     for (size_t s = 0; s < static_cast<size_t>(samples); ++s) {
-        LayerRecord record = compare(acc.subspan(s * size, size), std::span(exact).subspan(s * size, size));
+        const std::span<const double> of_chip = acc.subspan(s * size, size);
+        const auto of_exact = std::span<const double>(exact).subspan(s * size, size);
+        LayerRecord record =
+            layer.chip.adc.votes ? compare_decisions(layer.op, of_chip, of_exact) : compare(of_chip, of_exact);
         record.clipped = s == 0 ? clipped : 0;  // counted per block: only totals are reported
         record.conversions = conversions_per_sample(layer);
         const auto slot = static_cast<size_t>(first_sample - impl_->first_recorded) + s;

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "mapping/bias_rows.h"
 #include "mapping/placement.h"
+#include "mapping/sign_readout.h"
 #include "mapping/tiling.h"
 
 namespace bitline {
@@ -100,6 +101,31 @@ void require_divider(const MappedLayer& layer, const ColumnTransferOptions& tran
                     layer.name, layer.bounds.low));
 }
 
+void choose_readout(const Network& network, MappedLayer& layer) {
+    const Node& node = network.nodes[static_cast<size_t>(layer.node)];
+    const auto& op = std::get<MatVec>(node.op);
+    const Quantizer& codes = *network.values[static_cast<size_t>(node.inputs.at(0))].quantizer;
+    const std::string obstacle = sign_readout_obstacle(op, codes, layer);
+    if (obstacle.empty()) {
+        layer.sign = plan_sign_readout(op, codes, layer);
+    } else {
+        layer.note = "read by converters: " + obstacle;
+    }
+}
+
+void require_sign_readout(const Mapping& mapping) {
+    const auto by_sign = [](const MappedLayer& layer) { return layer.sign.has_value(); };
+    if (mapping.architecture.adc.readout != AdcOptions::Readout::sign ||
+        std::any_of(mapping.layers.begin(), mapping.layers.end(), by_sign))
+        return;
+    constexpr size_t kMost = 3;
+    std::string text = "adc.readout = sign: no layer can be read by comparators alone";
+    for (size_t l = 0; l < std::min(kMost, mapping.layers.size()); ++l)
+        text += fmt::format("; {} {}", mapping.layers[l].name, mapping.layers[l].note);
+    if (mapping.layers.size() > kMost) text += fmt::format("; and {} more", mapping.layers.size() - kMost);
+    throw ConfigError(text);
+}
+
 int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 void place_on_chip(Mapping& mapping) {
@@ -137,6 +163,7 @@ Mapping map_network(const Network& network, const Architecture& architecture, bo
         tile_layer(layer, architecture, next_array, next_block);
         require_converter(layer, architecture.adc);
         require_divider(layer, architecture.array.transfer);
+        if (architecture.adc.readout == AdcOptions::Readout::sign) choose_readout(network, layer);
         mapping.layers.push_back(std::move(layer));
     }
     if (mapping.layers.empty())
@@ -144,6 +171,7 @@ Mapping map_network(const Network& network, const Architecture& architecture, bo
             fmt::format("network {} has no layer with integer weights and integer inputs, so nothing can "
                         "be mapped; `bitline quantize` makes an integer network of a float one",
                         network.name));
+    require_sign_readout(mapping);
     place_on_chip(mapping);
     require_known_faults(mapping);
     require_assignable_rows(mapping);

@@ -14,6 +14,7 @@
 // beside the diagonal hold a zero weight.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,14 @@ struct Pack {
     int64_t cols = 0;  // outputs
 };
 
+/// A layer without converters, see mapping/sign_readout.h.
+struct SignReadout {
+    std::vector<int64_t> threshold;  // (out_channels) of the integer sum, as ThresholdOutput has them
+    std::vector<int8_t> falling;     // (out_channels) likewise
+    int64_t votes = 1;               // per output: parts of the rows that are driven together
+    int64_t spacing = 1;             // of the levels that a part's sum can have
+};
+
 struct MappedLayer {
     int node = 0;
     std::string name, kind;
@@ -68,12 +77,13 @@ struct MappedLayer {
     int64_t groups = 1, positions = 1;
     int64_t array_count = 0;  // physical arrays (a pair split over two arrays counts twice)
     int64_t cells_used = 0;
-    double utilisation = 0;         // cells used / cells of the arrays
-    SumBounds bounds;               // of any column's sum
-    int lossless_bits = 0;          // ADC bits that resolve every sum to one level
-    int64_t cycles_per_vector = 0;  // input cycles * row parts, the arrays working side by side
-    int64_t cycles = 0;             // per sample: cycles_per_vector * positions
-    std::string note;               // what differs from the architecture's wish, e.g. a bias kept digital
+    double utilisation = 0;           // cells used / cells of the arrays
+    SumBounds bounds;                 // of any column's sum
+    int lossless_bits = 0;            // ADC bits that resolve every sum to one level
+    int64_t cycles_per_vector = 0;    // input cycles * row parts, the arrays working side by side
+    int64_t cycles = 0;               // per sample: cycles_per_vector * positions
+    std::optional<SignReadout> sign;  // none: read by converters
+    std::string note;                 // what differs from the architecture's wish, e.g. a bias kept digital
 };
 
 struct Mapping {
@@ -86,8 +96,9 @@ struct Mapping {
     int64_t cycles = 0;            // per sample, layers one after another
 };
 
-/// Throws ConfigError where a layer cannot be held by the encoding, or the network does not fit a chip of non-volatile
-/// cells; the message says by how much, per layer. With `check_fit` false the latter is left to the caller.
+/// Throws ConfigError where a layer cannot be held by the encoding, no layer can be read as adc.readout = sign wants
+/// it, or the network does not fit a chip of non-volatile cells; the message says by how much, per layer. With
+/// `check_fit` false the latter is left to the caller.
 Mapping map_network(const Network& network, const Architecture& architecture, bool check_fit = true);
 
 /// "needs 37 arrays more than the 16 of the chip", with the largest layers; empty where it fits.

@@ -3,6 +3,7 @@
 #include "core/files.h"
 #include "core/hdf5_file.h"
 #include "mapping/mapping.h"
+#include "mapping/sign_readout.h"
 
 namespace bitline {
 
@@ -46,6 +47,7 @@ void write_array(Hdf5Writer& file, const std::string& path, const MappedLayer& l
     const auto columns = static_cast<int64_t>(array.columns.size());
     file.write(path + "/columns", table, {columns, 6});
     file.write_string(path + "/columns", "fields", "output, shift, bits, weight, flipped, negative");
+    if (layer.sign) file.write(path + "/comparator_levels", comparator_levels(layer, array), {columns});
     std::vector<uint16_t> positive, negative;
     target_levels(layer, array, positive, negative);
     const auto write_levels = [&](const std::string& name, const std::vector<uint16_t>& levels) {

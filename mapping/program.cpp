@@ -6,6 +6,7 @@
 #include "devices/cell_law.h"
 #include "mapping/chip.h"
 #include "mapping/placement.h"
+#include "mapping/sign_readout.h"
 #include "peripherals/column_transfer.h"
 
 namespace bitline {
@@ -223,10 +224,15 @@ ChipArray write_array(const LayerWriter& writer, const AdcRange& range, const Ar
     const int32_t per_level = layer.grid.level_step * writer.lines.plan.scale;
     array.converter = make_converter(writer.writer.architecture.adc, range, per_level, static_cast<int>(cells.columns),
                                      static_cast<uint32_t>(plan.id), trial ? &trial->converters : nullptr);
+    if (range.votes) {
+        const std::vector<double> levels = comparator_levels(layer, plan);
+        for (size_t c = 0; c < levels.size(); ++c) array.converter.offset[c] -= levels[c];
+    }
     if (trial)
         read_through(writer.writer.architecture.array.transfer, static_cast<double>(layer.bounds.largest), per_level,
                      1 / range.step, array.converter);
     plan_readout(layer, plan, array);
+    if (range.votes) array.corrects_background = false;
     const int64_t lines = drive_rows_per_row(layer);
     // Rounding a lossless sum with a background needs more than the 24 bits of float32.
     array.converter.wide = (range.lossless && layer.grid.g_min != 0 && plan.cells_per_column == 1) ||

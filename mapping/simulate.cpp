@@ -185,27 +185,29 @@ void summarize_trials(ChipResult& result) {
     result.accuracy_ci95 = boost::math::quantile(student, 0.975) * *result.accuracy_std / std::sqrt(n);
 }
 
-void summarize_layers(const Mapping& mapping, const std::vector<AdcRange>& ranges,
-                      const std::vector<LayerRecord>& totals, ChipResult& result) {
+/// One age over all trials.
+struct AgeRun {
+    Conditions conditions;
+    std::vector<AdcRange> ranges;  // of the first trial
+    std::vector<LayerRecord> totals;
+    std::vector<CompensationReport> compensation;  // (layers)
+    ChipResult result;
+};
+
+void summarize_layers(const Mapping& mapping, const AgeRun& run, ChipResult& result) {
+    const std::vector<LayerRecord>& totals = run.totals;
     for (size_t l = 0; l < mapping.layers.size(); ++l) {
         LayerResult layer;
         layer.name = mapping.layers[l].name;
         layer.arrays = mapping.layers[l].array_count;
-        layer.adc = ranges[l];
+        layer.adc = run.ranges[l];
+        layer.compensation = run.compensation[l];
         layer.adc_clip_rate = share(totals[l].clipped, std::max<int64_t>(1, totals[l].conversions));
         if (totals[l].error > 0 && totals[l].signal > 0)
             layer.sqnr_db = 10 * std::log10(totals[l].signal / totals[l].error);
         result.layers.push_back(layer);
     }
 }
-
-/// One age over all trials.
-struct AgeRun {
-    Conditions conditions;
-    std::vector<AdcRange> ranges;  // of the first trial
-    std::vector<LayerRecord> totals;
-    ChipResult result;
-};
 
 /// The ages that the cell's model covers; `result` learns which it does not.
 std::vector<AgeRun> plan_ages(const Mapping& mapping, const SimulateOptions& options, SimulationResult& result) {
@@ -217,7 +219,11 @@ std::vector<AgeRun> plan_ages(const Mapping& mapping, const SimulateOptions& opt
         const Conditions conditions{age, options.temperature};
         result.ages.push_back({age, outside_of_model(cell, conditions), std::nullopt});
         if (result.ages.back().outside.empty())
-            runs.push_back({conditions, {}, std::vector<LayerRecord>(mapping.layers.size()), {}});
+            runs.push_back({conditions,
+                            {},
+                            std::vector<LayerRecord>(mapping.layers.size()),
+                            std::vector<CompensationReport>(mapping.layers.size()),
+                            {}});
     }
     if (runs.empty())
         throw ConfigError(fmt::format("none of the ages can be simulated: {}", result.ages.front().outside));
@@ -229,7 +235,7 @@ void finish_ages(const Mapping& mapping, std::vector<AgeRun>& runs, SimulationRe
     for (AgeResult& age : result.ages) {
         if (!age.outside.empty()) continue;
         summarize_trials(run->result);
-        summarize_layers(mapping, run->ranges, run->totals, run->result);
+        summarize_layers(mapping, *run, run->result);
         age.chip = std::move(run->result);
         ++run;
     }
@@ -339,6 +345,7 @@ SimulationResult simulate(const Network& network, const Mapping& mapping, const 
             const Chip chip = chips.make(static_cast<uint32_t>(trial), ages[a].conditions);
             if (trial == 0)
                 for (const ChipLayer& layer : chip.layers) ages[a].ranges.push_back(layer.adc);
+            for (size_t l = 0; l < chip.layers.size(); ++l) ages[a].compensation[l] += chip.layers[l].compensation;
             ages[a].result.trials.push_back(
                 run_trial(waves, mapping, chip, *exact, software.top1, ages[a].totals, meter));
         }

@@ -43,9 +43,10 @@ using ProgressFunction = std::function<void(const Progress&)>;
 struct LayerResult {
     std::string name;
     int64_t arrays = 0;
-    std::optional<double> sqnr_db;  // over all trials; none where the layer was exact
-    double adc_clip_rate = 0;       // share of conversions
-    AdcRange adc;
+    std::optional<double> sqnr_db;    // over all trials; none where the layer was exact
+    double adc_clip_rate = 0;         // share of conversions
+    AdcRange adc;                     // of the first trial
+    CompensationReport compensation;  // over all trials
 };
 
 struct TrialResult {

@@ -75,6 +75,18 @@ AdcRange static_range(const AdcOptions& options, const SumBounds& bounds) {
     return range;
 }
 
+AdcRange comparator_range() {
+    AdcRange range;
+    range.bits = 1;
+    range.lossless = false;
+    range.one_bit = true;
+    range.votes = true;
+    range.lo = -1;
+    range.hi = 1;
+    range.policy = "sign";
+    return range;
+}
+
 void set_table(const AdcOptions& options, AdcRange& range) {
     if (options.thresholds != AdcOptions::Thresholds::table) return;
     range.policy += ", table";

@@ -20,6 +20,11 @@ struct AdcOptions {
     double full_scale = 1.0;  // 0 < full_scale <= 1, range = fixed only
     enum class Calibration { mse, percentile } calibration = Calibration::mse;
     double percentile = 99.99;  // 50 < percentile <= 100
+    enum class Readout {
+        converter,  // every column's sum becomes a code
+        sign,       // ADC-free: a comparator per column decides the outputs of layers with two levels, see
+                    // mapping/sign_readout.h; other layers are read by converters
+    } readout = Readout::converter;
     enum class Thresholds {
         uniform,    // equal steps
         lloyd_max,  // per layer from samples: least squared error, see lloyd_max.h
@@ -54,6 +59,7 @@ struct AdcRange {
     int bits = 0;
     bool lossless = true;  // step = one level and every sum inside lo .. hi
     bool one_bit = false;  // sense amplifier: the sum counts as threshold + step or threshold - step
+    bool votes = false;  // one_bit, and +1 or -1 is a vote on the output: the comparators of AdcOptions::Readout::sign
     double threshold = 0;  // levels
     std::string policy;    // "lossless", "worst case" (too few bits for lossless), "fixed", "calibrated (mse)", ...
     /// Levels that a result of 1 counts as.
@@ -81,6 +87,9 @@ int lossless_bits(const SumBounds& bounds);
 
 /// A converter of `bits` bits (0: as many as lossless takes) that covers `full_scale` levels on each side used.
 AdcRange covering_range(const SumBounds& bounds, double full_scale, int bits);
+
+/// Comparators that vote: t = column sum / one level, less the threshold that each column's own offset is to hold.
+AdcRange comparator_range();
 
 /// The thresholds of adc.table, where it is in use.
 void set_table(const AdcOptions& options, AdcRange& range);

@@ -70,9 +70,14 @@ void drop_codes(const Draws& draws, double share, std::vector<double>& threshold
 
 }  // namespace
 
+double threshold_comparator_sigma(const AdcOptions& options) {
+    return options.type == AdcOptions::Type::flash || options.sense_amplifier ? options.comparator_sigma : 0.0;
+}
+
 bool has_threshold_errors(const AdcOptions& options) {
     return options.capacitor_sigma > 0 || options.step_sigma > 0 || options.resistor_sigma > 0 ||
-           options.comparator_sigma > 0 || options.inl_sigma > 0 || options.dnl_sigma > 0 || options.missing_codes > 0;
+           threshold_comparator_sigma(options) > 0 || options.inl_sigma > 0 || options.dnl_sigma > 0 ||
+           options.missing_codes > 0;
 }
 
 bool decides_at_thresholds(const AdcOptions& options) {
@@ -122,7 +127,8 @@ std::vector<double> draw_thresholds(const AdcOptions& options, const AdcRange& r
         add_search(draw_capacitors(options.capacitor_sigma, range.bits, streams, converter, array), errors);
     if (options.step_sigma > 0) add_ramp(draws(streams.ramp_step), options.step_sigma, errors);
     if (options.resistor_sigma > 0) add_bridge(draws(streams.resistor), options.resistor_sigma, true, errors);
-    if (options.comparator_sigma > 0) add_independent(draws(streams.comparator), options.comparator_sigma, errors);
+    if (threshold_comparator_sigma(options) > 0)
+        add_independent(draws(streams.comparator), options.comparator_sigma, errors);
     if (options.inl_sigma > 0) add_independent(draws(streams.inl), options.inl_sigma, errors);
     if (options.dnl_sigma > 0) add_bridge(draws(streams.dnl), options.dnl_sigma, false, errors);
     for (size_t k = 0; k < thresholds.size(); ++k) thresholds[k] += errors[k + 1];

@@ -23,6 +23,9 @@
 
 namespace bitline {
 
+/// Spread of the comparators at the thresholds of a converter, LSB: 0 where it has none but those of a sign readout.
+double threshold_comparator_sigma(const AdcOptions& options);
+
 /// Whether any of these errors is on.
 bool has_threshold_errors(const AdcOptions& options);
 

@@ -79,6 +79,7 @@ struct LayerRole {
     int bits = 8;           // of weights or inputs
     int64_t channels = 1;   // output channels; weights only
     bool negative = false;  // inputs can be negative (the network's own input, or no ReLU before); inputs only
+    int64_t features = 1;   // numbers per sample; inputs only
 };
 
 class Method {
@@ -90,6 +91,8 @@ class Method {
     /// What must stand in place of ReLU for the method's inputs to make sense (BNN's signs need hard tanh); none: ReLU
     /// stays.
     virtual const Activation* activation() const { return nullptr; }
+
+    virtual bool quantizes_gradients() const { return false; }
 
     /// Quantizes the gradient by a layer's output before the layer's own gradients are computed (DoReFa), in place.
     virtual void quantize_gradient(const Pass& pass, uint32_t layer, Tensor& gradient) const {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/network.h"
+#include "training/export.h"
 #include "training/layer.h"
 #include "training/method.h"
 
@@ -57,10 +58,19 @@ class Model {
     /// From now on products meet this hardware; null: none.
     void attach(Hardware* hardware);
 
+    /// Layers with weights.
+    size_t products() const;
+
+    /// The first layer whose last output holds NaN or infinity; empty where none does.
+    std::string first_not_finite() const;
+
     /// The float network with what was learned.
     Network real() const;
-    /// The integer network that `bitline simulate` runs: quantizers, integer layers, batch norm apart.
+    /// The integer network that `bitline simulate` runs: quantizers, integer layers, batch norm apart. Quantizers must
+    /// have seen data.
     Network quantized() const;
+    /// The same with the layers' places in it.
+    Exported exported_network() const;
 
     /// Bits per parameter over all layers (survey equation 19); biases and batch norm count 32 bits.
     double average_bits() const;

@@ -43,7 +43,8 @@ int64_t word_lines(const MappedLayer& layer) {
 }
 
 int given_bits(const MappedLayer& layer, const AdcOptions& adc) {
-    return adc.sense_amplifier ? 1 : adc.bits == 0 ? layer.lossless_bits : adc.bits;
+    if (layer.sign) return 1;
+    return adc.bits == 0 ? layer.lossless_bits : adc.bits;
 }
 
 std::vector<std::string> table_row(const MappedLayer& layer, const AdcOptions& adc, bool packs) {
@@ -105,6 +106,20 @@ std::string converters_text(const Architecture& architecture) {
            "no tiles of AMX\n";
 }
 
+/// Which layers comparators decide alone, and with how many votes.
+std::string sign_text(const Mapping& mapping) {
+    std::vector<std::string> names;
+    for (const MappedLayer& layer : mapping.layers) {
+        if (!layer.sign) continue;
+        const int64_t votes = layer.sign->votes;
+        names.push_back(fmt::format("{} ({})", clean_line(layer.name),
+                                    votes == 1 ? "alone" : fmt::format("majority of {} row parts", votes)));
+    }
+    if (names.empty()) return {};
+    return wrap(fmt::format("readout    no converter, a comparator per column decides: {}", fmt::join(names, ", ")),
+                kTableWidth, 0);
+}
+
 std::string notes_text(const Model& model, const Mapping& mapping) {
     std::string text;
     for (const int node : mapping.digital_nodes) {
@@ -139,7 +154,8 @@ std::string report(const Model& model, const Mapping& mapping) {
         fmt::format(": arrays of {} x {} cells, {} bit per cell\n\n", a.array.rows, a.array.cols, a.cell.bits);
     return text + render(layer_table(mapping)) +
            "ADC bits: given/needed for a lossless sum; cycles: input cycles per sample, one after another\n\n" +
-           chip_text(mapping) + converters_text(a) + rows_text(mapping) + notes_text(model, mapping);
+           chip_text(mapping) + converters_text(a) + sign_text(mapping) + rows_text(mapping) +
+           notes_text(model, mapping);
 }
 
 Json layer_json(const MappedLayer& layer, const Architecture& architecture) {
@@ -158,6 +174,7 @@ Json layer_json(const MappedLayer& layer, const Architecture& architecture) {
             {"utilisation", number(layer.utilisation)},
             {"adc_bits", given_bits(layer, adc)},
             {"adc_bits_lossless", layer.lossless_bits},
+            {"votes", layer.sign ? Json(layer.sign->votes) : Json(nullptr)},
             {"cycles_per_vector", layer.cycles_per_vector},
             {"cycles", layer.cycles},
             {"lines_per_row", plan_lines(architecture, layer.input, layer.grid).copies()},

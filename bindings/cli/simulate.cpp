@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "bindings/cli/age_plot.h"
 #include "bindings/cli/ages.h"
 #include "bindings/cli/command.h"
 #include "bindings/cli/inputs.h"
@@ -11,6 +12,7 @@
 #include "bindings/cli/simulate_report.h"
 #include "bindings/cli/terminal.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "core/kernels/kernels.h"
 #include "core/options.h"
 #include "core/parallel.h"
@@ -24,7 +26,7 @@ constexpr int64_t kLargestSeed = (int64_t(1) << 53) - 1;  // every reader of JSO
 
 struct Arguments {
     std::optional<std::string> model, architecture, data, preprocess, calibration, real;
-    std::optional<std::string> limit, trials, seed, threads, json, ages, temperature;
+    std::optional<std::string> limit, trials, seed, threads, json, ages, temperature, plot;
     std::vector<std::string> settings;
     std::optional<std::string> device;
 
@@ -43,6 +45,7 @@ SimulateOptions parse_options(const Arguments& arguments) {
     if (arguments.temperature)
         options.temperature = parse_number("--temperature", *arguments.temperature, 1, 2000, false);
     validate(options);
+    if (arguments.plot) require_ages_to_plot(options.ages);
     kernels::active();  // BITLINE_KERNEL may name one that does not exist
     return options;
 }
@@ -52,8 +55,7 @@ std::optional<int64_t> parse_limit(const Arguments& arguments) {
     return parse_whole("--limit", *arguments.limit, 1, int64_t(1) << 40);
 }
 
-void check_output(const Arguments& arguments, const Architecture& architecture) {
-    if (!arguments.json || *arguments.json == kStandardOutput) return;
+void check_outputs(const Arguments& arguments, const Architecture& architecture) {
     std::vector<std::string> inputs = files_of(*arguments.data);
     for (const std::string& file : files_of(architecture.cell)) inputs.push_back(file);
     inputs.push_back(*arguments.model);
@@ -64,7 +66,14 @@ void check_output(const Arguments& arguments, const Architecture& architecture) 
             inputs.push_back(file);
         }
     }
-    require_output("--json", *arguments.json, inputs);
+    std::vector<std::string> outputs;
+    const auto require = [&](const char* option, const std::string& path) {
+        require_output(option, path, inputs);
+        outputs.push_back(path);
+    };
+    if (arguments.json && *arguments.json != kStandardOutput) require("--json", *arguments.json);
+    if (arguments.plot) require("--plot", *arguments.plot);
+    require_distinct(outputs);
 }
 
 void require_labels(const Dataset& data) {
@@ -95,7 +104,7 @@ SimulationRun prepare(const Arguments& arguments) {
     run.architecture_source = *arguments.architecture;
     run.settings = arguments.all_settings();
     const Architecture architecture = read_chip(*arguments.architecture, arguments.all_settings());
-    check_output(arguments, architecture);
+    check_outputs(arguments, architecture);
     run.model = read_model(*arguments.model);
     require_quantized(run.model);
     run.preprocess = choose_preprocess(arguments.preprocess, run.model.network);
@@ -123,6 +132,7 @@ void simulate_command(const Arguments& arguments) {
     const SimulationResult result = execute(run, arguments.quiet);
     check_interrupt();
     if (arguments.json) write_json(simulation_json(run, result), *arguments.json);
+    if (arguments.plot) write_text_atomically(*arguments.plot, age_svg(result, simulation_title(run)));
     if (arguments.json != kStandardOutput) print(simulation_text(run, result));
 }
 
@@ -150,6 +160,7 @@ void add_run_options(Command& command, Arguments& a) {
     add_text(command, "--seed", a.seed, "S", "of all random numbers (0)");
     add_text(command, "--age", a.ages, "T[,T..]",
              "times since programming, rising: 0,1s,1h,1d,30d,1y (0);\nunits s, min, h, d, w, y (365 d)");
+    add_text(command, "--plot", a.plot, "FILE", "accuracy over the ages as SVG");
     add_text(command, "--temperature", a.temperature, "K", "kelvin, while reading (300)");
     add_text(command, "--threads", a.threads, "K", "1 to 1024; never changes a result (all processors)");
     add_text(command, "--json", a.json, "FILE", "write the result as JSON; - for standard output");
@@ -168,7 +179,7 @@ Command make_simulate(const CommandEntry& entry) {
         "  bitline simulate model.onnx --arch default --data test.h5 --set cell.read_noise.sigma=0.02 \\\n"
         "      --set adc.bits=6 --calibration train.h5:256\n"
         "  bitline simulate model.onnx --arch default --device pcm-nandakumar2019 --data test.h5 --trials 10 \\\n"
-        "      --age 0,1s,1h,1d,30d,1y --set compensation.drift_gain=layer\n"
+        "      --age 0,1s,1h,1d,30d,1y --set compensation.drift_gain=layer --plot age.svg\n"
         "The same seed gives the same bits for any number of threads and any kernel.\n");
     auto arguments = std::make_shared<Arguments>();
     add_inputs(command, *arguments);

@@ -91,20 +91,8 @@ Table age_table(const SimulationResult& result) {
     return table;
 }
 
-/// Why ages have no figures: one line for each reason.
-std::string outside_text(const SimulationResult& result) {
-    std::string text;
-    for (auto age = result.ages.begin(); age != result.ages.end();) {
-        const std::string& reason = age->outside;
-        std::string ages;
-        for (; age != result.ages.end() && age->outside == reason; ++age)
-            ages += (ages.empty() ? "" : ", ") + age_text(age->age);
-        if (!reason.empty()) text += wrap(fmt::format("n/a at {}: {}", ages, clean_line(reason)), kTableWidth, 0);
-    }
-    return text;
-}
-
 std::string range_text(const AdcRange& adc) {
+    if (adc.votes) return "a threshold per column";
     if (adc.one_bit) return adc.threshold == 0 ? "sign" : fmt::format("sign of sum - {:.4g}", adc.threshold);
     if (!adc.values.empty())
         return fmt::format("{:.8g} .. {:.8g}", adc.values.front() * adc.unit(), adc.values.back() * adc.unit());
@@ -234,9 +222,23 @@ Json adc_json(const AdcRange& adc) {
             {"step", number(adc.step)},
             {"lo", adc.lo},
             {"hi", adc.hi},
-            {"threshold", adc.one_bit ? number(adc.threshold) : Json(nullptr)},
+            {"threshold", adc.one_bit && !adc.votes ? number(adc.threshold) : Json(nullptr)},
             {"thresholds", thresholds_json(adc)},
             {"values", values_json(adc)}};
+}
+
+/// Mean and extremes over the columns or channels of all trials' chips; null where nothing was measured.
+Json summary_json(const Summary& summary) {
+    if (summary.count == 0) return nullptr;
+    return {{"mean", number(summary.mean())}, {"min", number(summary.least)}, {"max", number(summary.most)}};
+}
+
+Json compensation_json(const CompensationReport& report) {
+    return {{"drift_gain", summary_json(report.drift_gain)},
+            {"column_gain", summary_json(report.column_gain)},
+            {"offset_levels", summary_json(report.offset)},
+            {"channel_scale", summary_json(report.channel_scale)},
+            {"channel_shift", summary_json(report.channel_shift)}};
 }
 
 Json layers_json(const ChipResult& result) {
@@ -246,7 +248,8 @@ Json layers_json(const ChipResult& result) {
                           {"arrays", layer.arrays},
                           {"sqnr_db", number(layer.sqnr_db)},
                           {"adc_clip_rate", number(layer.adc_clip_rate)},
-                          {"adc", adc_json(layer.adc)}});
+                          {"adc", adc_json(layer.adc)},
+                          {"compensation", compensation_json(layer.compensation)}});
     }
     return layers;
 }
@@ -329,7 +332,8 @@ Json options_json(const SimulationRun& run) {
 std::string overwhelmed_text(const SimulationResult& result) {
     std::string names;
     for (const LayerResult& layer : result.layers)
-        if (layer.sqnr_db && *layer.sqnr_db < 0) names += (names.empty() ? "" : ", ") + clean_line(layer.name);
+        if (!layer.adc.votes && layer.sqnr_db && *layer.sqnr_db < 0)
+            names += (names.empty() ? "" : ", ") + clean_line(layer.name);
     if (names.empty()) return {};
     const std::string title = "note          ";
     std::string text =
@@ -346,12 +350,27 @@ std::string rate_text(double rate) {
 
 }  // namespace
 
+std::string outside_text(const SimulationResult& result, int width) {
+    std::string text;
+    for (auto age = result.ages.begin(); age != result.ages.end();) {
+        const std::string& reason = age->outside;
+        std::string ages;
+        for (; age != result.ages.end() && age->outside == reason; ++age)
+            ages += (ages.empty() ? "" : ", ") + age_text(age->age);
+        if (!reason.empty()) text += wrap(fmt::format("n/a at {}: {}", ages, clean_line(reason)), width, 0);
+    }
+    return text;
+}
+
+std::string simulation_title(const SimulationRun& run) {
+    return fmt::format("{} on {}", clean_line(run.model.network.name), clean_line(run.mapping.architecture.name));
+}
+
 std::string simulation_text(const SimulationRun& run, const SimulationResult& result) {
-    const std::string title =
-        fmt::format("{} on {}", clean_line(run.model.network.name), clean_line(run.mapping.architecture.name));
     const bool clips = run.mapping.architecture.weights.clip < 1, ages = run.options.ages_given();
-    std::string text = styled(title, Style::bold) + "\n\n" + render(chain_table(result, clips, ages)) + "\n";
-    if (ages) text += render(age_table(result)) + outside_text(result) + "\n";
+    std::string text =
+        styled(simulation_title(run), Style::bold) + "\n\n" + render(chain_table(result, clips, ages)) + "\n";
+    if (ages) text += render(age_table(result)) + outside_text(result, kTableWidth) + "\n";
     return text + render(layer_table(result)) + "\n" + conditions_text(run, result) + cells_text(result) +
            overwhelmed_text(result) +
            fmt::format("speed         {} images/s on the {} kernel with {} threads; {} in all\n",

@@ -28,6 +28,11 @@ struct SimulationRun {
     SimulateOptions options;
 };
 
+std::string simulation_title(const SimulationRun& run);  // "network on architecture"
+
+/// Why ages have no figures, in lines of `width` columns; empty where all have.
+std::string outside_text(const SimulationResult& result, int width);
+
 std::string simulation_text(const SimulationRun& run, const SimulationResult& result);
 
 Json simulation_json(const SimulationRun& run, const SimulationResult& result);

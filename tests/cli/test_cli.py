@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 import unicodedata
+import xml.etree.ElementTree
 
 import h5py
 import numpy as np
@@ -210,6 +211,34 @@ def test_map_shows_a_misfit(run_bitline, digits):
     assert read_json(rewritten.stdout)["reloads"] == -(-needed // 2)
 
 
+def test_sign_readout_of_a_real_binary_network(run_bitline, shared_data):
+    model = shared_data / "models" / "TFC_1W1A_mnist.onnx"
+    if not model.is_file():
+        pytest.skip(f"{model} is missing: set BITLINE_SHARED_DATA")
+    by_sign = ["--set", "adc.readout=sign", "--set", "cell.bits=1"]
+    mapped = run_bitline(["map", model, "--arch", "default", *by_sign, "--json", "-"])
+    assert mapped.returncode == 0, mapped.stderr
+    layers = read_json(mapped.stdout)["layers"]
+    assert [layer["votes"] for layer in layers] == [7, 1, 1, None]  # 784 and 64 rows on arrays of 128
+    assert [layer["note"] for layer in layers[:3]] == [None] * 3 and "not decided by thresholds" in layers[3]["note"]
+    assert [layer["adc_bits"] for layer in layers] == [1, 1, 1, 8]
+    text = run_bitline(["map", model, "--arch", "default", *by_sign]).stdout
+    assert "majority of 7 row parts" in text and "read by converters: its output is not decided" in " ".join(text.split())
+    data = ",".join(str(shared_data / "mnist" / f"t10k-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1"))
+    accuracy = {}
+    for rows in (128, 1024):
+        command = ["simulate", model, "--arch", "ideal", *by_sign, "--set", f"array.rows={rows}", "--data", f"idx:{data}",
+                   "--preprocess", "unit", "--limit", "300", "--json", "-"]
+        result = run_bitline(command)
+        assert result.returncode == 0, result.stderr
+        result = read_json(result.stdout)
+        accuracy[rows] = result["chip"]["accuracy"]["mean"]
+        assert [layer["adc"]["policy"] == "sign" for layer in result["layers"]] == [True, True, True, False]
+        assert result["layers"][0]["sqnr_db"] is None or rows == 128
+    assert accuracy[1024] == result["software"]["accuracy"] and result["chip"]["agreement"] == 1
+    assert accuracy[128] < accuracy[1024]
+
+
 # ------------------------------------------------------------------------------------------------- simulate
 
 SHARE = (float, int)
@@ -264,6 +293,13 @@ SCHEMA = {
                 "threshold": (type(None), float, int),
                 "thresholds": (type(None), list),
                 "values": (type(None), list),
+            },
+            "compensation": {
+                "drift_gain": (type(None), dict),
+                "column_gain": (type(None), dict),
+                "offset_levels": (type(None), dict),
+                "channel_scale": (type(None), dict),
+                "channel_shift": (type(None), dict),
             },
         }
     ],
@@ -411,6 +447,71 @@ def test_compensation_gives_the_same_bits_on_every_kernel(simulate, run_bitline)
     results = [without_times(simulate("--skip-ideal", "--age", "1h", *AGEING, *NOISY, *COMPENSATED, "--threads", str(1 + i % 2),
                                       env={"BITLINE_KERNEL": name})[0]) for i, name in enumerate(names)]
     assert len(names) > 1 and all(result == results[0] for result in results)
+
+
+def test_measured_compensation_is_reported(simulate):
+    result, _ = simulate("--skip-ideal", "--age", "0,1y", "--trials", "2", *AGEING, *COMPENSATED)
+    fresh, old = ([layer["compensation"] for layer in age["layers"]] for age in result["ages"])
+    for before, after in zip(fresh, old):
+        for summary in (*before.values(), *after.values()):
+            assert summary["min"] <= summary["mean"] <= summary["max"]
+        assert after["drift_gain"]["mean"] == pytest.approx(31536000**0.05, rel=0.1) and before["drift_gain"]["mean"] == 1
+        assert after["drift_gain"]["min"] < after["drift_gain"]["max"]
+    plain, _ = simulate("--skip-ideal")
+    assert all(set(layer["compensation"].values()) == {None} for layer in plain["layers"])
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(path):
+    """Texts and circles of a picture that stands for itself."""
+    text = path.read_text()
+    assert "href" not in text and "<script" not in text and "<style" not in text
+    root = xml.etree.ElementTree.fromstring(text)
+    width, height = float(root.get("width")), float(root.get("height"))
+    for element in root:
+        for name, most in (("x", width), ("y", height), ("x1", width), ("x2", width), ("y1", height), ("y2", height),
+                           ("cx", width), ("cy", height)):
+            if element.get(name) is not None:
+                assert 0 <= float(element.get(name)) <= most, element.attrib
+    return ["".join(t.itertext()) for t in root.iter(f"{SVG}text")], root
+
+
+def test_plot_of_ages(simulate, tmp_path):
+    picture = tmp_path / "age.svg"
+    result, text = simulate("--skip-ideal", "--trials", "3", "--age", "0,1s,1h,30d,1y,10y", "--plot", picture, "--set",
+                            "cell.valid.time=[1, 1e8]", *AGEING, *NOISY)
+    assert [p.name for p in tmp_path.iterdir()] == ["age.svg"]
+    texts, root = drawn(picture)
+    for name in ("accuracy, %", "time since programming, s", "fresh", "1 h", "1 y", "n/a", "0"):
+        assert name in texts, texts
+    assert any("n/a at 10 y" in t and "1e+08 s" in t for t in texts)
+    assert any("3 chips" in t and "standard deviation" in t for t in texts)
+    # One mark per age with figures, as high as the accuracy says, and one in the legend.
+    circles = [(float(c.get("cx")), float(c.get("cy"))) for c in root.iter(f"{SVG}circle")][1:]
+    means = [age["accuracy"]["mean"] for age in result["ages"] if age["accuracy"]]
+    assert len(circles) == len(means) == 5
+    marks = {float("".join(t.itertext())): float(t.get("y")) - 4 for t in root.iter(f"{SVG}text")
+             if t.get("text-anchor") == "end"}
+    (low, bottom), *_, (high, top) = sorted(marks.items())
+    for (_, y), mean in zip(circles, means):
+        assert y == pytest.approx(bottom + (100 * mean - low) / (high - low) * (top - bottom), abs=0.3)
+    # Time is logarithmic, and the fresh chip stands to the left of it.
+    x = [x for x, _ in circles]
+    decade = (x[4] - x[1]) / np.log10(31536000)
+    assert x[2] - x[1] == pytest.approx(decade * np.log10(3600), abs=0.3) and x[0] < x[1] - 20
+    bands = list(root.iter(f"{SVG}polygon"))
+    assert len(bands) == 2 and len(bands[1].get("points").split()) == 8
+    without, same = simulate("--skip-ideal", "--trials", "3", "--age", "0,1s,1h,30d,1y,10y", "--set",
+                             "cell.valid.time=[1, 1e8]", *AGEING, *NOISY)
+    assert without_times(without) == without_times(result)
+
+
+def test_plot_of_one_chip_has_no_band(simulate, tmp_path):
+    simulate("--skip-ideal", "--age", "1h,1d", "--plot", tmp_path / "age.svg", *AGEING)
+    texts, root = drawn(tmp_path / "age.svg")
+    assert "one chip" in texts and "fresh" not in texts and not list(root.iter(f"{SVG}polygon"))
 
 
 def test_other_seed_other_chip(simulate):

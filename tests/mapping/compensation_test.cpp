@@ -75,6 +75,23 @@ Architecture with_gain(Architecture a, DriftGain gain) {
     return a;
 }
 
+Architecture everything() {
+    Architecture a = drifting(0.06, 0.03);
+    a.cell.g_min = 1e-6;
+    a.cell.programming_error.sigma = 0.02;
+    a.cell.read_noise.sigma = 0.03;
+    a.cell.read_noise.flicker.amplitude.polynomial = {0.01};
+    a.adc.bits = 7;
+    a.adc.range = AdcOptions::Range::calibrated;
+    a.adc.gain_sigma = 0.02;
+    a.adc.offset_sigma = 0.5;
+    a.compensation.drift_gain = DriftGain::column;
+    a.compensation.column_affine = true;
+    a.compensation.adc_ranges = true;
+    a.compensation.batch_norm = true;
+    return a;
+}
+
 Chip make_chip(const Architecture& architecture, double age, uint32_t number = 0) {
     const Network network = classifier();
     const Mapping mapping = map_network(network, architecture);
@@ -266,6 +283,93 @@ TEST(Compensation, LeavesAPerfectChipExact) {
     }
 }
 
+// ------------------------------------------------------------------------------------------------ thresholds
+
+Architecture with_lloyd_max(Architecture a, int bits) {
+    a.adc.bits = bits;
+    a.adc.range = AdcOptions::Range::calibrated;
+    a.adc.thresholds = AdcOptions::Thresholds::lloyd_max;
+    return a;
+}
+
+/// Thresholds of a converter that starts `offset` LSB late and whose steps are `gain` LSB wide.
+Architecture with_table(Architecture a, int bits, double gain, double offset) {
+    a.adc.bits = bits;
+    a.adc.range = AdcOptions::Range::calibrated;
+    a.adc.thresholds = AdcOptions::Thresholds::table;
+    const int codes = 1 << bits;
+    const double middle = codes / 2;  // the lowest code is -codes / 2
+    for (int k = 1; k < codes; ++k) a.adc.table.push_back(middle + (k - middle - 0.5) * gain + offset);
+    return a;
+}
+
+TEST(Thresholds, DriftGainIsThePowerLawThere) {
+    const double fall = std::pow(kYear, -0.06);
+    const Architecture drifted = drifting(0.06, 0);
+    for (const Architecture& a : {with_lloyd_max(drifted, 8), with_table(drifted, 8, 1, 0)}) {
+        const double none = sqnr_at(a, kYear);
+        for (const DriftGain gain : {DriftGain::chip, DriftGain::layer, DriftGain::column}) {
+            const Chip chip = make_chip(with_gain(a, gain), kYear);
+            EXPECT_NEAR(chip.layers[0].compensation.drift_gain.mean() * fall, 1, 0.03);
+            EXPECT_GT(sqnr_at(with_gain(a, gain), kYear), none + 8);
+            expect_same(simulate_at(with_gain(a, gain), {0}), simulate_at(a, {0}));
+        }
+    }
+}
+
+TEST(Thresholds, ColumnAffineTakesTheValueOfNoCurrentForWhatItIs) {
+    // A fitted value of the cell around 0 is not 0, and no offset either.
+    for (const int bits : {3, 4, 6}) {
+        Architecture a = with_lloyd_max(drifting(0, 0), bits);
+        const double plain = sqnr_at(a, 0);
+        a.compensation.column_affine = true;
+        const Chip chip = make_chip(a, 0);
+        for (const double offset : chip.layers[0].correction.offset) EXPECT_EQ(offset, 0) << bits << " bits";
+        EXPECT_GT(sqnr_at(a, 0), plain - 1.5) << bits << " bits";
+    }
+}
+
+TEST(Thresholds, ColumnAffineUndoesTheSpreadOfConverters) {
+    Architecture a = with_lloyd_max(drifting(0, 0), 9);
+    a.adc.gain_sigma = 0.05;
+    a.adc.offset_sigma = 4;
+    a.adc.columns_per_converter = 1;
+    const double spread = sqnr_at(a, 0);
+    a.compensation.column_affine = true;
+    EXPECT_GT(sqnr_at(a, 0), spread + 6);
+}
+
+TEST(Thresholds, ColumnAffineUndoesATableOfAnotherGainAndOffset) {
+    Architecture a = with_table(drifting(0, 0), 9, 1.1, 3);
+    const double bent = sqnr_at(a, 0);
+    a.compensation.column_affine = true;
+    const Chip chip = make_chip(a, 0);
+    EXPECT_NEAR(chip.layers[0].compensation.column_gain.mean(), 1.1, 0.02);
+    EXPECT_GT(sqnr_at(a, 0), bent + 10);
+}
+
+TEST(Thresholds, FittedRangesFollowTheAgedSums) {
+    Architecture a = with_gain(with_lloyd_max(drifting(0.1, 0), 5), DriftGain::layer);
+    const double nominal = sqnr_at(a, kYear);
+    a.compensation.adc_ranges = true;
+    EXPECT_GT(sqnr_at(a, kYear), nominal + 3);
+}
+
+TEST(Thresholds, EveryCompensationRunsAndNoCodeIsLeftOut) {
+    for (const Architecture& start : {with_lloyd_max(everything(), 4), with_table(everything(), 4, 0.9, 0.3)}) {
+        for (int mask = 0; mask < 8; ++mask) {
+            Architecture a = start;
+            a.adc.type = AdcOptions::Type::flash;
+            a.adc.comparator_sigma = 0.2;
+            a.compensation.column_affine = mask & 1;
+            a.compensation.adc_ranges = mask & 2;
+            a.compensation.batch_norm = mask & 4;
+            for (const DriftGain gain : {DriftGain::none, DriftGain::layer, DriftGain::column})
+                EXPECT_GT(*simulate_at(with_gain(a, gain), {kHour}).layers[0].sqnr_db, -3);
+        }
+    }
+}
+
 // ------------------------------------------------------------------------------------------------ ranges
 
 TEST(AdcRanges, FollowTheAgedSums) {
@@ -364,23 +468,6 @@ TEST(BatchNorm, NeedsTwoSamples) {
 
 // ------------------------------------------------------------------------------------------------ all of them
 
-Architecture everything() {
-    Architecture a = drifting(0.06, 0.03);
-    a.cell.g_min = 1e-6;
-    a.cell.programming_error.sigma = 0.02;
-    a.cell.read_noise.sigma = 0.03;
-    a.cell.read_noise.flicker.amplitude.polynomial = {0.01};
-    a.adc.bits = 7;
-    a.adc.range = AdcOptions::Range::calibrated;
-    a.adc.gain_sigma = 0.02;
-    a.adc.offset_sigma = 0.5;
-    a.compensation.drift_gain = DriftGain::column;
-    a.compensation.column_affine = true;
-    a.compensation.adc_ranges = true;
-    a.compensation.batch_norm = true;
-    return a;
-}
-
 TEST(Compensation, SameBitsForAnyNumberOfThreads) {
     set_threads(1);
     const SimulationResult one = simulate_at(everything(), {0, kYear}, 2);
@@ -388,6 +475,48 @@ TEST(Compensation, SameBitsForAnyNumberOfThreads) {
     const SimulationResult two = simulate_at(everything(), {0, kYear}, 2);
     set_threads(0);
     for (size_t i = 0; i < 2; ++i) expect_same(*one.ages[i].chip, *two.ages[i].chip);
+}
+
+TEST(Compensation, WhatWasMeasuredIsReported) {
+    const auto report = [](const Architecture& a, int trials) {
+        return simulate_at(a, {kYear}, trials).layers[0].compensation;
+    };
+    const auto expect_none = [](const Summary& summary) { EXPECT_EQ(summary.count, 0); };
+    const Architecture none = drifting(0.06, 0.03);
+    const CompensationReport silent = report(none, 1);
+    for (const Summary& summary :
+         {silent.drift_gain, silent.column_gain, silent.offset, silent.channel_scale, silent.channel_shift})
+        expect_none(summary);
+    const CompensationReport layer = report(with_gain(none, DriftGain::layer), 3);
+    EXPECT_EQ(layer.drift_gain.count, 3);
+    double sum = 0, least = 1e9, most = 0;
+    for (uint32_t trial = 0; trial < 3; ++trial) {
+        const Network network = classifier();
+        const Mapping mapping = map_network(network, with_gain(none, DriftGain::layer));
+        const double gain = ChipMaker(network, mapping, {}, 0, 0).make(trial, {kYear, 300}).layers[0].correction.gain;
+        sum += gain;
+        least = std::min(least, gain);
+        most = std::max(most, gain);
+    }
+    EXPECT_EQ(layer.drift_gain.sum, sum);
+    EXPECT_EQ(layer.drift_gain.least, least);
+    EXPECT_EQ(layer.drift_gain.most, most);
+    expect_none(layer.column_gain);
+
+    const Chip chip = make_chip(with_gain(none, DriftGain::column), kYear);
+    const Summary columns = chip.layers[0].compensation.drift_gain;
+    const ChipArray& array = chip.layers[0].arrays.at(0);
+    ASSERT_EQ(chip.layers[0].arrays.size(), 1U);
+    EXPECT_EQ(columns.count, static_cast<int64_t>(array.readout.column_weight.size()));
+    EXPECT_LT(columns.least, columns.mean());
+    EXPECT_GT(columns.most, columns.mean());
+
+    const CompensationReport all = report(everything(), 2);
+    EXPECT_EQ(all.offset.count, 2 * kOut);
+    EXPECT_EQ(all.channel_scale.count, 2 * kOut);
+    EXPECT_EQ(all.channel_shift.count, 2 * kOut);
+    EXPECT_EQ(all.column_gain.count, all.drift_gain.count);
+    EXPECT_NEAR(all.column_gain.mean(), 1, 0.1);
 }
 
 TEST(Compensation, EveryEncodingAndEveryCombinationRuns) {
@@ -424,6 +553,8 @@ TEST(Compensation, KeysOfNoEffectAreRefused) {
     refuses("compensation:\n  drift_gain: layer\n  reference_vectors: 1\n", "8 <= compensation.reference_vectors");
     refuses("compensation:\n  drift_gain: global\n", "none, chip, layer, column");
     refuses("compensation:\n  drift_gain: layer\nadc:\n  bits: 1\n  sense_amplifier: true\n", "sign only");
+    refuses("compensation:\n  drift_gain: layer\nadc:\n  bits: 1\n", "two ends");
+    refuses("compensation:\n  column_affine: true\nadc:\n  bits: 1\n  thresholds: lloyd_max\n", "two ends");
 }
 
 }  // namespace

@@ -1,0 +1,45 @@
+// The table of methods, in the order of their papers.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/options.h"
+#include "training/methods/parts.h"
+
+namespace bitline::training {
+
+const std::vector<MethodEntry>& methods() {
+    static const std::vector<MethodEntry> table{
+        {"binaryconnect", "weights -1 and +1, inputs of n bits", "Courbariaux, Bengio, David: BinaryConnect, NIPS 2015",
+         1, 1, 1, 2, 16, 4, false, make_binaryconnect},
+        {"bnn", "weights and inputs -1 and +1",
+         "Hubara, Courbariaux, Soudry, El-Yaniv, Bengio: Binarized neural networks, NIPS 2016", 1, 1, 1, 1, 1, 1, false,
+         make_bnn},
+        {"xnor", "weights and inputs -1 and +1, a scale for each output channel",
+         "Rastegari, Ordonez, Redmon, Farhadi: XNOR-Net, ECCV 2016", 1, 1, 1, 1, 1, 1, false, make_xnor},
+        {"ternary", "weights -1, 0 and +1 times a scale, inputs of n bits",
+         "Li, Zhang, Liu: Ternary weight networks, NIPS workshop 2016", 2, 2, 2, 2, 16, 4, false, make_ternary},
+        {"ste", "uniform codes, gradient straight through",
+         "Hubara, Courbariaux, Soudry, El-Yaniv, Bengio: Quantized neural networks, JMLR 18, 2018", 2, 16, 4, 2, 16, 4,
+         false, make_ste},
+    };
+    return table;
+}
+
+const MethodEntry& find_method(const std::string& name) {
+    const auto& table = methods();
+    const auto found = std::find_if(table.begin(), table.end(), [&](const auto& entry) { return entry.name == name; });
+    if (found != table.end()) return *found;
+    std::vector<std::string> names;
+    std::string all;
+    for (const MethodEntry& entry : table) {
+        names.push_back(entry.name);
+        all += (all.empty() ? "" : ", ") + entry.name;
+    }
+    throw ConfigError(fmt::format("unknown method '{}', did you mean '{}'? There are: {}", printable(name),
+                                  nearest_name(name, names), all));
+}
+
+}  // namespace bitline::training
