@@ -416,6 +416,7 @@ struct RowWriter {
     }
 
     void flicker(const CellRow& out) {
+        std::fill(out.wander.begin(), out.wander.end(), 0.0f);  // traps may be all that wanders
         if (law.flicker.empty()) return;
         const Persistence persists = law.cell.read_noise.flicker.persists;
         const bool absolute = law.cell.read_noise.flicker.absolute;

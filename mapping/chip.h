@@ -93,9 +93,10 @@ Chip program_nominal(const Mapping& mapping, const std::vector<AdcRange>& ranges
 Chip program_ideal(const Mapping& mapping);
 
 /// Cells and converters with their errors: one trial, `conditions.time` after it was written. Throws ConfigError where
-/// the cell's model says nothing about the conditions.
+/// the cell's model says nothing about the conditions. The chip takes the memory of `worn`, whatever that was: pages
+/// new to the process cost as much as the cells on them.
 Chip program(const Mapping& mapping, const std::vector<AdcRange>& ranges, uint64_t seed, uint32_t number,
-             const Conditions& conditions = {});
+             const Conditions& conditions = {}, Chip worn = {});
 
 /// Ranges of every layer for policies lossless and fixed.
 std::vector<AdcRange> static_ranges(const Mapping& mapping);

@@ -417,11 +417,12 @@ void ChipMaker::compensate_columns(uint32_t number, const Conditions& conditions
     if (options_.drift_gain == DriftGain::column || options_.column_affine) apply_gains(mapping_, gains, chip);
 }
 
-Chip ChipMaker::make(uint32_t number, const Conditions& conditions) {
-    Chip chip = program(mapping_, ranges_, seed_, number, conditions);
-    if (options_.adc_ranges)
-        chip =
-            program(mapping_, recalibrate_ranges(network_, mapping_, chip, read_, samples_), seed_, number, conditions);
+Chip ChipMaker::make(uint32_t number, const Conditions& conditions, Chip worn) {
+    Chip chip = program(mapping_, ranges_, seed_, number, conditions, std::move(worn));
+    if (options_.adc_ranges) {
+        const std::vector<AdcRange> ranges = recalibrate_ranges(network_, mapping_, chip, read_, samples_);
+        chip = program(mapping_, ranges, seed_, number, conditions, std::move(chip));
+    }
     compensate_columns(number, conditions, chip);
     if (options_.batch_norm) {
         read_for(Purpose::statistics_read, number, chip);

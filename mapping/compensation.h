@@ -54,8 +54,8 @@ class ChipMaker {
               int64_t samples, uint64_t seed);
 
     /// Chip `number` under these conditions: the same chip whatever was made before. Throws ConfigError where the
-    /// cell's model says nothing about the conditions.
-    Chip make(uint32_t number, const Conditions& conditions);
+    /// cell's model says nothing about the conditions. `worn`: see `program`.
+    Chip make(uint32_t number, const Conditions& conditions, Chip worn = {});
 
  private:
     void compensate_columns(uint32_t number, const Conditions& conditions, Chip& chip);

@@ -223,11 +223,13 @@ Cells lines_of(const LineLaw& law, const Cells& cells, size_t first, size_t coun
 namespace {
 
 /// One line for each word line, as nearly every chip has it: without the bookkeeping of copies.
-int64_t largest_sum_of_one_copy(const kernels::Block& block) {
+int64_t largest_sum_of_one_copy(const kernels::Block& block, std::span<const int64_t> wander) {
     std::vector<int64_t> sums(static_cast<size_t>(block.cols), 0);
-    const int32_t* g = block.g.data();
-    for (int r = 0; r < block.rows; ++r)
-        for (int64_t& sum : sums) sum += std::abs(int64_t{*g++});
+    for (size_t begin = 0; begin < block.g.size(); begin += sums.size()) {
+        for (size_t c = 0; c < sums.size(); ++c) sums[c] += std::abs(int64_t{block.g[begin + c]});
+        if (wander.empty()) continue;
+        for (size_t c = 0; c < sums.size(); ++c) sums[c] += wander[begin + c];
+    }
     return *std::max_element(sums.begin(), sums.end());
 }
 
@@ -235,8 +237,8 @@ int64_t largest_sum_of_one_copy(const kernels::Block& block) {
 
 int64_t largest_sum(const LinePlan& plan, const InputPlan& input, const kernels::Block& block,
                     std::span<const int64_t> wander) {
-    if (plan.copies() == 1 && wander.empty())
-        return largest_sum_of_one_copy(block) * (plan.values.empty() ? largest_digit(input) : 1);
+    if (plan.copies() == 1)
+        return largest_sum_of_one_copy(block, wander) * (plan.values.empty() ? largest_digit(input) : 1);
     const auto columns = static_cast<size_t>(block.cols);
     const size_t cells = block.g.size() / plan.copies();  // of one copy
     std::vector<int64_t> sums(columns, 0);

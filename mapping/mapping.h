@@ -109,6 +109,9 @@ std::string describe_misfit(const Mapping& mapping);
 void target_levels(const MappedLayer& layer, const ArrayPlan& array, std::vector<uint16_t>& positive,
                    std::vector<uint16_t>& negative);
 
+/// The same as they stand on the bit lines, (drive rows x bit lines): the two of a pair side by side.
+void target_levels(const MappedLayer& layer, const ArrayPlan& array, std::vector<uint16_t>& levels);
+
 /// Word lines per logical row: 2 for xnor pairs, else 1.
 int drive_rows_per_row(const MappedLayer& layer);
 

@@ -169,18 +169,6 @@ void Placer::adapt_pairs(std::vector<uint16_t>& levels) const {
     }
 }
 
-/// Levels (lines x bit lines), the two of a pair side by side.
-void find_wanted_levels(const MappedLayer& layer, const ArrayPlan& plan, std::vector<uint16_t>& levels) {
-    thread_local std::vector<uint16_t> positive, negative;
-    if (plan.cells_per_column == 1) return target_levels(layer, plan, levels, negative);
-    target_levels(layer, plan, positive, negative);
-    levels.resize(2 * positive.size());
-    for (size_t i = 0; i < positive.size(); ++i) {
-        levels[2 * i] = positive[i];
-        levels[2 * i + 1] = negative[i];
-    }
-}
-
 /// Digits that faults move by half a level or more; a differential pair is one.
 int64_t count_faulty_digits(const Placer& placer, const std::vector<uint16_t>& levels,
                             const std::vector<uint32_t>& word_line, const std::vector<uint32_t>& bit_line) {
@@ -223,7 +211,7 @@ void count_up(std::vector<uint32_t>& numbers, size_t n) {
 
 Placer make_placer(const Job& job, const FaultGrid& faults) {
     Placer placer{job, faults, {}, partners(job.plan), {}, {}, {}};
-    find_wanted_levels(job.layer, job.plan, placer.wanted);
+    target_levels(job.layer, job.plan, placer.wanted);
     for (size_t b = 0; b < faults.used; ++b)
         placer.importance.push_back(std::abs(static_cast<double>(job.plan.columns[b / job.per_column()].weight)));
     count_up(placer.word_line, job.lines());
@@ -319,7 +307,7 @@ void place_cells(const MappedLayer& layer, const ArrayPlan& plan, Placement& pla
     placement.used = placement.width = plan.columns.size() * static_cast<size_t>(plan.cells_per_column);
     count_up(placement.word_line, placement.lines);
     count_up(placement.bit_line, placement.used);
-    find_wanted_levels(layer, plan, placement.levels);
+    target_levels(layer, plan, placement.levels);
     placement.stuck.clear();
     placement.measured.clear();
 }

@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
 #include <optional>
+#include <utility>
 
 #include "core/parallel.h"
 #include "devices/cell_law.h"
@@ -103,66 +106,92 @@ void write_cells(const LayerWriter& writer, const ArrayPlan& plan, ProgrammingRe
     select_bit_lines(placement, cells.trap);
 }
 
+/// out[i] = value of what converters see at place i: a cell, or of a pair what `join` makes of the two.
+template <class In, class Out, class Join>
+void join_cells(const In* cells, size_t per_column, const Join& join, std::vector<Out>& out) {
+    const size_t count = out.size();
+    Out* const to = out.data();
+    if (per_column == 1) {
+        std::copy_n(cells, count, to);
+        return;
+    }
+    for (size_t i = 0; i < count; ++i) to[i] = join(cells[2 * i], cells[2 * i + 1]);
+}
+
+/// The largest of numbers of which none is negative, 0 of none. Eight at a time: one after the other they would wait.
+float largest_of(const std::vector<float>& values) {
+    constexpr size_t kLanes = 8;
+    std::array<float, kLanes> largest{};
+    const auto take = [](float& most, float value) { most = most < value ? value : most; };
+    size_t i = 0;
+    for (; i + kLanes <= values.size(); i += kLanes)
+        for (size_t lane = 0; lane < kLanes; ++lane) take(largest[lane], values[i + lane]);
+    for (; i < values.size(); ++i) take(largest[0], values[i]);
+    return *std::max_element(largest.begin(), largest.end());
+}
+
 /// Read variances in units that put the largest at 15 bits: noise below 1/256 of the block's largest is left out.
 void fill_variance(const Cells& cells, size_t first_cell, kernels::Block& block) {
+    if (cells.variance.empty()) return block.variance.clear();
     constexpr float kLargest = 32767;
     thread_local std::vector<float> variance;
     variance.resize(block.g.size());
-    const float* of_cells = cells.variance.data() + first_cell;
-    for (size_t i = 0; i < variance.size(); ++i)
-        variance[i] = cells.per_column == 2 ? of_cells[2 * i] + of_cells[2 * i + 1] : of_cells[i];
-    const float largest = *std::max_element(variance.begin(), variance.end());
+    join_cells(cells.variance.data() + first_cell, cells.per_column, std::plus<>(), variance);
+    const float largest = largest_of(variance);
     constexpr float kNegligible = 1e-30F;  // grid steps^2; far below, the unit would not be a normal number
-    if (largest < kNegligible) return;
+    if (largest < kNegligible) return block.variance.clear();
     block.variance_unit = static_cast<double>(largest) / static_cast<double>(kLargest);
     const float per_unit = kLargest / largest;
     block.variance.resize(variance.size());
-    for (size_t i = 0; i < variance.size(); ++i)
-        block.variance[i] = static_cast<int32_t>(std::min(variance[i] * per_unit + 0.5F, kLargest));
+    for (size_t i = 0; i < variance.size(); ++i) {
+        const float units = variance[i] * per_unit + 0.5F;
+        block.variance[i] = static_cast<int32_t>(units < kLargest ? units : kLargest);
+    }
 }
 
 /// Flicker noise of a pair is one Gaussian; its traps stay apart.
-Wander make_wander(const Cells& cells, size_t first_cell, size_t count, size_t copies) {
-    Wander wander;
+void fill_wander(const Cells& cells, size_t first_cell, size_t count, size_t copies, Wander& wander) {
+    wander.rms.resize(cells.wander.empty() ? 0 : count);
+    wander.trap.clear();
+    if (wander.empty()) return;
     wander.places = count / copies;
     wander.cells_per_column = static_cast<int>(cells.per_column);
-    const auto part = [&](const std::vector<float>& values) {
-        const auto first = values.begin() + static_cast<std::ptrdiff_t>(first_cell);
-        return std::vector<float>(first, first + static_cast<std::ptrdiff_t>(count * cells.per_column));
-    };
-    wander.rms = part(cells.wander);
-    if (!cells.trap.empty()) wander.trap = part(cells.trap);
-    if (cells.per_column == 1) return wander;
-    for (size_t i = 0; i < count; ++i) {
-        const float first = wander.rms[2 * i], second = wander.rms[2 * i + 1];
-        wander.rms[i] = std::sqrt(first * first + second * second);
-    }
-    wander.rms.resize(count);
-    return wander;
+    join_cells(
+        cells.wander.data() + first_cell, cells.per_column,
+        [](float first, float second) { return std::sqrt(first * first + second * second); }, wander.rms);
+    if (cells.trap.empty()) return;
+    const auto first = cells.trap.begin() + static_cast<std::ptrdiff_t>(first_cell);
+    wander.trap.assign(first, first + static_cast<std::ptrdiff_t>(count * cells.per_column));
 }
 
-ChipBlock make_block(const Cells& cells, size_t first_line, size_t lines, size_t copies) {
+/// A block without contents that keeps the memory of `worn`.
+ChipBlock emptied(ChipBlock worn) {
     ChipBlock block;
+    block.cells.g = std::move(worn.cells.g);
+    block.cells.variance = std::move(worn.cells.variance);
+    block.cells.packed = std::move(worn.cells.packed);
+    block.wander.rms = std::move(worn.wander.rms);
+    block.wander.trap = std::move(worn.wander.trap);
+    return block;
+}
+
+void fill_block(const Cells& cells, size_t first_line, size_t lines, size_t copies, ChipBlock& block) {
     block.cells.rows = static_cast<int>(lines);
     block.cells.cols = static_cast<int>(cells.columns);
     block.cells.g.resize(lines * cells.columns);
     const size_t first_cell = cells.begin(first_line);
-    for (size_t i = 0; i < block.cells.g.size(); ++i) {
-        const size_t cell = first_cell + i * cells.per_column;
-        block.cells.g[i] = cells.per_column == 2 ? cells.g[cell] - cells.g[cell + 1] : cells.g[cell];
-    }
-    if (!cells.variance.empty()) fill_variance(cells, first_cell, block.cells);
-    if (!cells.wander.empty()) block.wander = make_wander(cells, first_cell, block.cells.g.size(), copies);
-    return block;
+    join_cells(cells.g.data() + first_cell, cells.per_column, std::minus<>(), block.cells.g);
+    fill_variance(cells, first_cell, block.cells);
+    fill_wander(cells, first_cell, block.cells.g.size(), copies, block.wander);
 }
 
 /// The lines that some word lines stand for.
-ChipBlock make_lines(const LayerWriter& writer, const Cells& cells, size_t first_line, size_t lines,
-                     std::span<const LineDriver> drivers) {
+void fill_lines(const LayerWriter& writer, const Cells& cells, size_t first_line, size_t lines,
+                std::span<const LineDriver> drivers, ChipBlock& block) {
     const LinePlan& plan = writer.lines.plan;
-    if (!plan.altered) return make_block(cells, first_line, lines, 1);
-    return make_block(lines_of(writer.lines, cells, first_line, lines, drivers), 0, lines * plan.copies(),
-                      plan.copies());
+    if (!plan.altered) return fill_block(cells, first_line, lines, 1, block);
+    fill_block(lines_of(writer.lines, cells, first_line, lines, drivers), 0, lines * plan.copies(), plan.copies(),
+               block);
 }
 
 std::vector<LineDriver> make_drivers(const LayerWriter& writer, const ArrayPlan& plan) {
@@ -179,8 +208,9 @@ std::vector<LineDriver> make_drivers(const LayerWriter& writer, const ArrayPlan&
 /// Whether float32 holds every sum of the block.
 bool fits_float(const LayerWriter& writer, const ChipBlock& block) {
     constexpr int64_t kFloatIntegers = 16777216;
-    return largest_sum(writer.lines.plan, writer.layer.input, block.cells, largest_wander(block.wander)) <
-           kFloatIntegers;
+    thread_local std::vector<int64_t> wander;
+    largest_wander(block.wander, wander);
+    return largest_sum(writer.lines.plan, writer.layer.input, block.cells, wander) < kFloatIntegers;
 }
 
 /// Which own output each column adds to, and what the digital side adds for offsets, inverted columns and G_min.
@@ -212,8 +242,9 @@ void plan_readout(const MappedLayer& layer, const ArrayPlan& plan, ChipArray& ar
         std::any_of(array.background.begin(), array.background.end(), [](auto b) { return b != 0; });
 }
 
+/// `worn`: blocks whose memory the array's take.
 ChipArray write_array(const LayerWriter& writer, const AdcRange& range, const ArrayPlan& plan,
-                      ProgrammingReport& report) {
+                      std::vector<ChipBlock> worn, ProgrammingReport& report) {
     const MappedLayer& layer = writer.layer;
     const Trial* trial = writer.writer.trial;
     thread_local Placement placement;  // fresh memory for every array would cost more than its cells
@@ -240,8 +271,9 @@ ChipArray write_array(const LayerWriter& writer, const AdcRange& range, const Ar
                            kernels::largest_threshold(array.converter) > kernels::kLargestNarrowCode;
     for (int64_t row = 0; row < plan.rows; row += plan.active_rows) {
         const int64_t rows = std::min(plan.active_rows, plan.rows - row);
-        ChipBlock block =
-            make_lines(writer, cells, static_cast<size_t>(row * lines), static_cast<size_t>(rows * lines), drivers);
+        const size_t b = array.blocks.size();
+        ChipBlock block = b < worn.size() ? emptied(std::move(worn[b])) : ChipBlock{};
+        fill_lines(writer, cells, static_cast<size_t>(row * lines), static_cast<size_t>(rows * lines), drivers, block);
         block.first_row = plan.first_row + row;
         block.rows = rows;
         block.cells.one_bit_digits = writer.lines.plan.one_bit_digits;
@@ -268,8 +300,9 @@ bool is_large(const Mapping& mapping) {
     return numbers > kLargest;
 }
 
-Chip write_chip(const Writer& writer, const Mapping& mapping, const std::vector<AdcRange>& ranges) {
+Chip write_chip(const Writer& writer, const Mapping& mapping, const std::vector<AdcRange>& ranges, Chip worn) {
     Chip chip;
+    worn.layers.resize(mapping.layers.size());
     const bool compact = is_large(mapping);
     chip.layers.resize(mapping.layers.size());
     for (size_t l = 0; l < mapping.layers.size(); ++l) {
@@ -281,9 +314,11 @@ Chip write_chip(const Writer& writer, const Mapping& mapping, const std::vector<
         chip.layers[l].wanders = layer_writer.law && layer_writer.law->wanders();
         chip.layers[l].lines = layer_writer.lines.plan;
         chip.layers[l].arrays.resize(layer.arrays.size());
+        worn.layers[l].arrays.resize(layer.arrays.size());
         parallel_for(static_cast<int64_t>(layer.arrays.size()), [&](int64_t i) {
             const auto a = static_cast<size_t>(i);
-            chip.layers[l].arrays[a] = write_array(layer_writer, ranges[l], layer.arrays[a], reports[a]);
+            chip.layers[l].arrays[a] = write_array(layer_writer, ranges[l], layer.arrays[a],
+                                                   std::move(worn.layers[l].arrays[a].blocks), reports[a]);
         });
         for (const ProgrammingReport& report : reports) chip.report += report;
     }
@@ -299,7 +334,7 @@ void Chip::read_with(uint64_t seed, uint32_t number) {
 }
 
 Chip program_nominal(const Mapping& mapping, const std::vector<AdcRange>& ranges) {
-    return write_chip({mapping.architecture, nullptr}, mapping, ranges);
+    return write_chip({mapping.architecture, nullptr}, mapping, ranges, {});
 }
 
 Chip program_ideal(const Mapping& mapping) {
@@ -311,10 +346,10 @@ Chip program_ideal(const Mapping& mapping) {
 }
 
 Chip program(const Mapping& mapping, const std::vector<AdcRange>& ranges, uint64_t seed, uint32_t number,
-             const Conditions& conditions) {
+             const Conditions& conditions, Chip worn) {
     const Trial trial{cell_streams(seed, number), converter_streams(seed, number), dac_streams(seed, number),
                       conditions};
-    Chip chip = write_chip({mapping.architecture, &trial}, mapping, ranges);
+    Chip chip = write_chip({mapping.architecture, &trial}, mapping, ranges, std::move(worn));
     chip.read_with(seed, number);
     return chip;
 }

@@ -339,10 +339,11 @@ SimulationResult simulate(const Network& network, const Mapping& mapping, const 
     }
     ChipMaker chips(network, mapping, reader_of(calibration_waves), result.calibration_samples, options.seed);
     const Clock::time_point chip_start = Clock::now();
+    Chip chip;
     for (int trial = 0; trial < options.trials; ++trial) {
         for (size_t a = 0; a < ages.size(); ++a) {
             meter.stage(stage_name(trial, options.trials, a, ages.size()));
-            const Chip chip = chips.make(static_cast<uint32_t>(trial), ages[a].conditions);
+            chip = chips.make(static_cast<uint32_t>(trial), ages[a].conditions, std::move(chip));
             if (trial == 0)
                 for (const ChipLayer& layer : chip.layers) ages[a].ranges.push_back(layer.adc);
             for (size_t l = 0; l < chip.layers.size(); ++l) ages[a].compensation[l] += chip.layers[l].compensation;

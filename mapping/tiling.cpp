@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <span>
 
 #include "core/error.h"
 
@@ -199,6 +201,60 @@ SumBounds find_bounds(const MappedLayer& layer) {
     return bounds;
 }
 
+// ---------------------------------------------------------------------------------------------- levels
+
+size_t drive_rows(const MappedLayer& layer, const ArrayPlan& array) {
+    return static_cast<size_t>(array.rows * drive_rows_per_row(layer));
+}
+
+/// Levels of word lines and columns that stand so far from each other.
+struct LevelTable {
+    uint16_t* levels = nullptr;  // null: none
+    size_t line = 0, column = 0;
+};
+
+/// `weights` (rows) of one output from `first_row` on; those of a reference column are 0.
+void gather_weights(const MappedLayer& layer, const Pack& pack, int64_t first_row, int64_t output,
+                    std::span<int32_t> weights) {
+    const auto count = static_cast<int64_t>(weights.size());
+    if (output < 0) {
+        std::fill(weights.begin(), weights.end(), 0);
+    } else if (pack.groups == 1 && first_row + count <= layer.rows) {  // they lie side by side
+        const int64_t channel = pack.first_group * layer.cols + output;
+        std::copy_n(layer.weights.begin() + channel * layer.rows + first_row, count, weights.begin());
+    } else {
+        for (int64_t r = 0; r < count; ++r)
+            weights[static_cast<size_t>(r)] = weight_at(layer, pack, first_row + r, output);
+    }
+}
+
+/// `negative`: of bit-line pairs.
+void write_levels(const MappedLayer& layer, const ArrayPlan& array, const LevelTable& positive,
+                  const LevelTable& negative) {
+    constexpr size_t kRows = 32;  // at a time: the levels of all their columns stay in the first-level cache
+    const Pack& pack = layer.packs[static_cast<size_t>(array.pack)];
+    const auto lines = static_cast<size_t>(drive_rows_per_row(layer));
+    const auto rows = static_cast<size_t>(array.rows);
+    std::array<int32_t, kRows> weight_memory;
+    std::array<uint16_t, kRows> levels;
+    for (size_t first = 0; first < rows; first += kRows) {
+        const std::span<int32_t> weights(weight_memory.data(), std::min(kRows, rows - first));
+        for (size_t c = 0; c < array.columns.size(); ++c) {
+            const Column& column = array.columns[c];
+            if (c == 0 || column.output != array.columns[c - 1].output)  // slices share them
+                gather_weights(layer, pack, array.first_row + static_cast<int64_t>(first), column.output, weights);
+            const auto write = [&](bool second, bool flipped, const LevelTable& table, size_t line) {
+                stored_levels(layer.stored, {column.shift, column.bits, 1}, second, flipped, weights, levels.data());
+                uint16_t* out = table.levels + (first * lines + line) * table.line + c * table.column;
+                for (size_t r = 0; r < weights.size(); ++r, out += lines * table.line) *out = levels[r];
+            };
+            write(column.negative, column.flipped, positive, 0);
+            if (lines == 2) write(true, false, positive, 1);
+            if (negative.levels) write(true, false, negative, 0);
+        }
+    }
+}
+
 }  // namespace
 
 int drive_rows_per_row(const MappedLayer& layer) { return layer.stored.encoding == WeightEncoding::xnor ? 2 : 1; }
@@ -215,29 +271,19 @@ int32_t weight_at(const MappedLayer& layer, const Pack& pack, int64_t row, int64
 
 void target_levels(const MappedLayer& layer, const ArrayPlan& array, std::vector<uint16_t>& positive,
                    std::vector<uint16_t>& negative) {
-    const Pack& pack = layer.packs[static_cast<size_t>(array.pack)];
-    const size_t columns = array.columns.size();
-    const auto lines = static_cast<size_t>(drive_rows_per_row(layer));
-    const auto rows = static_cast<size_t>(array.rows);
-    positive.assign(rows * lines * columns, 0);
-    negative.assign(array.cells_per_column == 2 ? rows * columns : 0, 0);
-    std::vector<int32_t> weights(rows, 0);  // of one output, shared by its slices; a reference column's are 0
-    int32_t output = -1;
-    for (size_t c = 0; c < columns; ++c) {
-        const Column& column = array.columns[c];
-        const Slice slice{column.shift, column.bits, 1};
-        if (column.output != output) {
-            output = column.output;
-            for (size_t r = 0; r < rows; ++r)
-                weights[r] = output < 0 ? 0 : weight_at(layer, pack, array.first_row + static_cast<int64_t>(r), output);
-        }
-        for (size_t r = 0; r < rows; ++r) {
-            const int32_t w = weights[r];
-            positive[r * lines * columns + c] = stored_level(layer.stored, slice, column.negative, column.flipped, w);
-            if (lines == 2) positive[(r * lines + 1) * columns + c] = stored_level(layer.stored, slice, true, false, w);
-            if (!negative.empty()) negative[r * columns + c] = stored_level(layer.stored, slice, true, false, w);
-        }
-    }
+    const size_t columns = array.columns.size(), cells = drive_rows(layer, array) * columns;
+    positive.resize(cells);
+    negative.resize(array.cells_per_column == 2 ? cells : 0);
+    write_levels(layer, array, {positive.data(), columns, 1},
+                 {negative.empty() ? nullptr : negative.data(), columns, 1});
+}
+
+void target_levels(const MappedLayer& layer, const ArrayPlan& array, std::vector<uint16_t>& levels) {
+    const auto per_column = static_cast<size_t>(array.cells_per_column);
+    const size_t width = array.columns.size() * per_column;
+    levels.resize(drive_rows(layer, array) * width);
+    write_levels(layer, array, {levels.data(), width, per_column},
+                 {per_column == 2 ? levels.data() + 1 : nullptr, width, per_column});
 }
 
 void tile_layer(MappedLayer& layer, const Architecture& architecture, int32_t& next_array, int32_t& next_block) {

@@ -42,16 +42,15 @@ WanderStreams wander_streams(uint64_t seed, uint32_t trial) {
     return {stream_key(seed, trial, Purpose::wandering_flicker), stream_key(seed, trial, Purpose::wandering_telegraph)};
 }
 
-std::vector<int64_t> largest_wander(const Wander& wander) {
+void largest_wander(const Wander& wander, std::vector<int64_t>& largest) {
     const auto per_column = static_cast<size_t>(wander.cells_per_column);
-    std::vector<int64_t> largest(wander.rms.size());
+    largest.resize(wander.rms.size());
     for (size_t i = 0; i < largest.size(); ++i) {
         double steps = kLargestDeviate * static_cast<double>(wander.rms[i]);
         for (size_t k = 0; k < per_column && !wander.trap.empty(); ++k)
             steps += std::abs(static_cast<double>(wander.trap[i * per_column + k]));
         largest[i] = static_cast<int64_t>(steps) + 1;
     }
-    return largest;
 }
 
 void draw_wander(const kernels::Block& cells, const Wander& wander, const ReadNoiseOptions& noise,

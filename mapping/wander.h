@@ -35,7 +35,7 @@ struct WanderMoment {
 };
 
 /// Grid steps that what a converter sees of each (line, column) can move at most; empty where nothing does.
-std::vector<int64_t> largest_wander(const Wander& wander);
+void largest_wander(const Wander& wander, std::vector<int64_t>& largest);
 
 /// `out` becomes `cells` with its noise at one moment, packed for the active kernel. Cell i of the word lines draws
 /// from counter (i / 4, block, sample, position), position 0xFFFFFFFF where the noise lasts for the sample.

@@ -132,19 +132,33 @@ WeightPlan plan_weights(const WeightOptions& options, int cell_bits, std::span<c
 }
 
 uint16_t stored_level(const WeightPlan& plan, const Slice& slice, bool negative, bool flipped, int32_t w) {
+    uint16_t level = 0;
+    stored_levels(plan, slice, negative, flipped, {&w, 1}, &level);
+    return level;
+}
+
+void stored_levels(const WeightPlan& plan, const Slice& slice, bool negative, bool flipped,
+                   std::span<const int32_t> weights, uint16_t* out) {
     const int32_t top = (1 << slice.bits) - 1;
+    const int shift = slice.shift;
+    const auto fill = [&](const auto& level) {  // one loop for each encoding, so that it vectorises
+        for (size_t i = 0; i < weights.size(); ++i) out[i] = static_cast<uint16_t>(level(weights[i]));
+    };
     switch (plan.encoding) {
-        case WeightEncoding::differential: {
-            const int32_t digit = (std::abs(w) >> slice.shift) & top;
-            if (plan.balanced) return balanced_level(w < 0 ? -digit : digit, top, negative);
-            return static_cast<uint16_t>((w < 0) == negative ? digit : 0);
-        }
+        case WeightEncoding::differential:
+            if (plan.balanced)
+                return fill([=](int32_t w) {
+                    const int32_t digit = (std::abs(w) >> shift) & top;
+                    return balanced_level(w < 0 ? -digit : digit, top, negative);
+                });
+            return fill([=](int32_t w) { return (w < 0) == negative ? (std::abs(w) >> shift) & top : 0; });
         case WeightEncoding::xnor:
-            return static_cast<uint16_t>(w == (negative ? -1 : 1));
-        default: {
-            const auto digit = static_cast<int32_t>(((w + plan.offset) >> slice.shift) & top);
-            return static_cast<uint16_t>(flipped ? top - digit : digit);
-        }
+            return fill([=](int32_t w) { return w == (negative ? -1 : 1); });
+        default:
+            return fill([=, offset = plan.offset](int32_t w) {
+                const auto digit = static_cast<int32_t>(((w + offset) >> shift) & top);
+                return flipped ? top - digit : digit;
+            });
     }
 }
 

@@ -66,6 +66,10 @@ WeightPlan plan_weights(const WeightOptions& options, int cell_bits, std::span<c
 /// The level of one cell for weight `w`. `negative`: the second cell of a pair, or a column of the negative part.
 uint16_t stored_level(const WeightPlan& plan, const Slice& slice, bool negative, bool flipped, int32_t w);
 
+/// The same of many weights, out (weights).
+void stored_levels(const WeightPlan& plan, const Slice& slice, bool negative, bool flipped,
+                   std::span<const int32_t> weights, uint16_t* out);
+
 std::string to_string(WeightEncoding encoding);
 
 }  // namespace bitline

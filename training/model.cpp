@@ -8,7 +8,6 @@
 #include "core/error.h"
 #include "training/export.h"
 #include "training/hardware.h"
-#include "training/layers/dropout.h"
 #include "training/layers/input_codes.h"
 #include "training/layers/layers.h"
 #include "training/layers/product.h"
@@ -126,8 +125,7 @@ void Model::Impl::add_dropout(int value) {
     const auto found = source.dropout.find(value);
     if (found == source.dropout.end() || found->second == 0) return;
     Step step;
-    step.layer = std::make_unique<Dropout>(source.network.values[size_t(value)].name + ".dropout",
-                                           static_cast<int>(steps.size()), found->second);
+    step.layer = make_dropout(source.network.values[size_t(value)].name + ".dropout", static_cast<int>(steps.size()), found->second);
     step.inputs = {slot_of_value[size_t(value)]};
     step.output = new_slot();
     slot_of_value[size_t(value)] = step.output;
@@ -350,6 +348,11 @@ std::vector<State*> Model::states() {
 }
 
 void Model::attach(Hardware* hardware) { impl_->hardware = hardware; }
+
+const Shape& Model::input_shape() const {
+    const Network& network = impl_->source.network;
+    return network.values[size_t(network.input)].shape;
+}
 
 size_t Model::products() const {
     return static_cast<size_t>(

@@ -58,6 +58,8 @@ class Model {
     /// From now on products meet this hardware; null: none.
     void attach(Hardware* hardware);
 
+    const Shape& input_shape() const;  // per sample
+
     /// Layers with weights.
     size_t products() const;
 

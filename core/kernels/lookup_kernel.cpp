@@ -89,6 +89,7 @@ int words_for(int planes, int64_t largest) {
 /// What the entries of each column's tables hold more than the sums that they stand for, all groups together.
 void write_biases(const Block& block, const std::vector<int32_t>& numbers, const TablePlan& plan, std::byte* packed) {
     auto* const bias = reinterpret_cast<int32_t*>(packed + plan.bias);
+    std::fill_n(bias, block.cols, 0);
     for (int row = 0; row < block.rows; ++row) {
         const int32_t* of_row = numbers.data() + size_t(row) * size_t(block.cols);
         for (int col = 0; col < block.cols; ++col) bias[col] -= std::min(of_row[col] / plan.factor, 0);
@@ -425,7 +426,7 @@ bool pack(const Vector& vector, Block& block) {
         if (!block.compact) plan->table = reserve(size_t(block.cols) * column_bytes(shape, *plan));
         plan->bias = reserve(size_t(block.cols) * sizeof(int32_t));
     }
-    block.packed.assign(sizeof(Header) + kAlignment + size, std::byte{});
+    block.packed.resize(sizeof(Header) + kAlignment + size);
     const auto start = reinterpret_cast<uintptr_t>(block.packed.data()) + sizeof(Header);
     // A copy may lie elsewhere and not be aligned: slower, and as right.
     const size_t first = sizeof(Header) + (kAlignment - start % kAlignment) % kAlignment;

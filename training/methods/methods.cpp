@@ -21,9 +21,22 @@ const std::vector<MethodEntry>& methods() {
          "Rastegari, Ordonez, Redmon, Farhadi: XNOR-Net, ECCV 2016", 1, 1, 1, 1, 1, 1, false, make_xnor},
         {"ternary", "weights -1, 0 and +1 times a scale, inputs of n bits",
          "Li, Zhang, Liu: Ternary weight networks, NIPS workshop 2016", 2, 2, 2, 2, 16, 4, false, make_ternary},
+        {"dorefa", "weights through tanh, inputs in [0, 1], gradients of n bits",
+         "Zhou, Wu, Ni, Zhou, Wen, Zou: DoReFa-Net, arXiv:1606.06160, 2016", 1, 8, 1, 1, 8, 2, true, make_dorefa},
+        {"power-of-two", "weights 0 and +- powers of two times a scale, inputs of n bits",
+         "Zhou, Yao, Guo, Xu, Chen: Incremental network quantization, ICLR 2017", 2, 5, 4, 2, 16, 4, false,
+         make_power_of_two},
         {"ste", "uniform codes, gradient straight through",
          "Hubara, Courbariaux, Soudry, El-Yaniv, Bengio: Quantized neural networks, JMLR 18, 2018", 2, 16, 4, 2, 16, 4,
          false, make_ste},
+        {"pact", "clipping level of the inputs learned, weights as dorefa",
+         "Choi, Wang, Venkataramani, Chuang, Srinivasan, Gopalakrishnan: PACT, arXiv:1805.06085, 2018", 1, 8, 4, 2, 8,
+         4, false, make_pact},
+        {"lq-net", "weights and inputs on a learned basis of binary planes", "Zhang, Yang, Ye, Hua: LQ-Nets, ECCV 2018",
+         1, 4, 2, 1, 4, 2, false, make_lq_net},
+        {"lsq", "steps of weights and inputs learned",
+         "Esser, McKinstry, Bablani, Appuswamy, Modha: Learned step size quantization, ICLR 2020", 2, 8, 2, 2, 8, 2,
+         false, make_lsq},
     };
     return table;
 }

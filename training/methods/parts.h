@@ -3,6 +3,7 @@
 // What several methods share: scales that are always usable, quantizers, ranges by least squares, and the quantizers of
 // methods that other methods take over. Not for use outside of training/methods.
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -48,22 +49,29 @@ void pass_inside(std::span<const float> x, float low, float high, std::span<cons
 
 // ---------------------------------------------------------------------------------------------- sums
 
-/// Sum of term(x[i]) in float32 on eight lanes of fixed order, so that it vectorises and has the same bits everywhere.
+/// term(0) + term(1) + ... in float32 on eight lanes of fixed order, so that it vectorises and has the same bits
+/// everywhere.
 template <class Term>
-double lane_sum(std::span<const float> x, const Term& term) {
-    constexpr size_t kLanes = 8, kRun = 1024;  // a run's float32 sum loses at most 2^-17 of it
+double lane_sum(size_t count, const Term& term) {
+    constexpr size_t kLanes = 8, kRun = 1024;  // rounding loses at most 2^-17 of a run's sum of magnitudes
     double total = 0;
-    for (size_t first = 0; first < x.size(); first += kRun) {
-        const size_t end = std::min(x.size(), first + kRun);
+    for (size_t first = 0; first < count; first += kRun) {
+        const size_t end = std::min(count, first + kRun);
         std::array<float, kLanes> lane{};
         size_t i = first;
         for (; i + kLanes <= end; i += kLanes) {
-            for (size_t l = 0; l < kLanes; ++l) lane[l] += term(x[i + l]);
+            for (size_t l = 0; l < kLanes; ++l) lane[l] += term(i + l);
         }
-        for (; i < end; ++i) lane[0] += term(x[i]);
+        for (; i < end; ++i) lane[0] += term(i);
         for (const float sum : lane) total += static_cast<double>(sum);
     }
     return total;
+}
+
+/// Sum of term(x[i]), likewise.
+template <class Term>
+double lane_sum(std::span<const float> x, const Term& term) {
+    return lane_sum(x.size(), [&](size_t i) { return term(x[i]); });
 }
 
 /// Largest finite |x|; 0 without one.

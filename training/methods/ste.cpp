@@ -12,59 +12,20 @@
 // the range follows the weights and not the weights the range; the paper clips weights to [-1, 1] instead.
 // Ranges of inputs: first batch, then a moving average with factor 0.95.
 
-#include "training/methods/parts.h"
+#include "training/methods/fitted_weights.h"
 
 namespace bitline::training {
 
 namespace {
 
-class UniformWeights : public WeightQuantizer {
- public:
-    explicit UniformWeights(const LayerRole& role) : channels_(role.channels), bits_(role.bits) {
-        share_.name = "range";
-        share_.value.assign(static_cast<size_t>(channels_), 1.0F);
-    }
+struct UniformGrid {
+    explicit UniformGrid(int width) : bits(width), code(narrow_quantizer(width, {1.0F})) {}
+    Quantizer quantizer(size_t channels) const { return narrow_quantizer(bits, std::vector<float>(channels)); }
+    float top() const { return code.high(); }
+    float operator()(float scaled) const { return code.on_grid(scaled); }
 
-    void start(std::span<const float> weights) override {
-        const CodeOf code = code_of();
-        for_each_channel(weights, channels_, [&](size_t channel, std::span<const float> w, size_t) {
-            share_.value[channel] = least_squares_share(w, largest_magnitude(w), code.high(),
-                                                        [&](float scaled) { return code.on_grid(scaled); });
-        });
-    }
-
-    void quantize(std::span<const float> weights, bool adapt, QuantizedWeights& quantized) override {
-        resize_plane(quantized, 1, weights.size());
-        QuantizedWeights::Plane& plane = quantized.planes[0];
-        plane.quantizer = narrow_quantizer(bits_, std::vector<float>(share_.value.size()));
-        const CodeOf code = code_of();
-        for_each_channel(weights, channels_, [&](size_t channel, std::span<const float> w, size_t first) {
-            const float largest = largest_magnitude(w);
-            float& share = share_.value[channel];
-            if (adapt) {
-                share =
-                    nearby_share(w, largest, code.high(), share, [&](float scaled) { return code.on_grid(scaled); });
-            }
-            const float scale = usable_scale(largest * share / code.high());
-            plane.quantizer.scale[channel] = scale;
-            int32_t* codes = plane.codes.data() + first;
-            for (size_t i = 0; i < w.size(); ++i) codes[i] = static_cast<int32_t>(code.on_grid(w[i] / scale));
-        });
-    }
-
-    void backward(std::span<const float>, const QuantizedWeights&, std::span<const float> gradient,
-                  std::span<float> weight_gradient) override {
-        std::copy(gradient.begin(), gradient.end(), weight_gradient.begin());
-    }
-
-    std::vector<State*> states() override { return {&share_}; }
-
- private:
-    CodeOf code_of() const { return CodeOf(narrow_quantizer(bits_, {1.0F})); }
-
-    int64_t channels_;
-    int bits_;
-    State share_;  // of a channel's largest magnitude that its largest code stands for
+    int bits;
+    CodeOf code;
 };
 
 class UniformInputs : public InputQuantizer {
@@ -116,7 +77,7 @@ class StraightThrough : public Method {
  public:
     std::unique_ptr<WeightQuantizer> weights(const LayerRole& role) const override {
         require_weight_bits("ste", role);
-        return std::make_unique<UniformWeights>(role);
+        return std::make_unique<FittedWeights<UniformGrid>>(role);
     }
     std::unique_ptr<InputQuantizer> inputs(const LayerRole& role) const override {
         require_input_bits("ste", role);
