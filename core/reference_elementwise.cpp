@@ -5,29 +5,14 @@
 #include <functional>
 #include <limits>
 
+#include "core/axes.h"
+#include "core/float_functions.h"
 #include "core/random.h"
 #include "core/reference_parts.h"
 
 namespace bitline::reference {
 
 namespace {
-
-/// exp of x <= 0; beyond -700 the result is 0 in float32 anyway.
-double exp_below_one(double x) { return x < -700 ? 0.0 : fixed_exp(x); }
-
-float sigmoid(float x) {
-    if (std::isnan(x)) return x;
-    const double e = exp_below_one(-std::abs(double(x)));
-    return float((x < 0 ? e : 1.0) / (1.0 + e));
-}
-
-float hyperbolic_tangent(float x) {
-    if (std::isnan(x)) return x;
-    const double magnitude = std::abs(double(x));
-    if (magnitude < 1e-4) return float(x - double(x) * x * x / 3);  // the quotient below would cancel
-    const double e = exp_below_one(-2 * magnitude);
-    return std::copysign(float((1 - e) / (1 + e)), x);
-}
 
 double integer_power(double x, int64_t exponent) {
     double result = 1;
@@ -109,36 +94,6 @@ std::vector<T> permute(const std::vector<T>& x, const std::vector<int64_t>& sour
         for (const int64_t index : source) out.push_back(sample[index]);
     }
     return out;
-}
-
-/// source[i]: where output element i lies in the input.
-std::vector<int64_t> permuted_indices(const Shape& in, const std::vector<int64_t>& order) {
-    std::vector<int64_t> stride(in.size(), 1);
-    for (size_t a = in.size(); a-- > 1;) stride[a - 1] = stride[a] * in[a];
-    std::vector<int64_t> source{0};
-    for (const int64_t axis : order) {
-        std::vector<int64_t> longer;
-        longer.reserve(source.size() * size_t(in[size_t(axis)]));
-        for (const int64_t base : source) {
-            for (int64_t i = 0; i < in[size_t(axis)]; ++i) longer.push_back(base + i * stride[size_t(axis)]);
-        }
-        source = std::move(longer);
-    }
-    return source;
-}
-
-/// One softmax over `count` elements `stride` apart. The sum runs in double, in the order of the elements.
-void softmax_line(const float* x, float* y, int64_t count, int64_t stride) {
-    float largest = x[0];
-    for (int64_t i = 1; i < count; ++i) largest = std::max(largest, x[i * stride]);
-    std::vector<double> e(static_cast<size_t>(count));
-    double sum = 0;
-    for (int64_t i = 0; i < count; ++i) {
-        const float difference = x[i * stride] - largest;  // NaN for infinities: carried through
-        e[size_t(i)] = std::isnan(difference) ? double(difference) : exp_below_one(difference);
-        sum += e[size_t(i)];
-    }
-    for (int64_t i = 0; i < count; ++i) y[i * stride] = float(e[size_t(i)] / sum);
 }
 
 }  // namespace
@@ -238,11 +193,7 @@ Block apply(const Call& call, const Permute& op) {
 
 Block apply(const Call& call, const Softmax& op) {
     const RealInput input(call);
-    const Shape& shape = call.input_value().shape;
-    const size_t axis = size_t(op.axis < 0 ? op.axis + int64_t(shape.size()) : op.axis);
-    const int64_t behind = element_count(Shape(shape.begin() + int64_t(axis) + 1, shape.end()));
-    const int64_t count = op.flatten_from_axis ? shape[axis] * behind : shape[axis];
-    const int64_t stride = op.flatten_from_axis ? 1 : behind;
+    const auto [count, stride] = softmax_lines(op, call.input_value().shape);
     Block out;
     out.real.resize(input.values().size());
     const auto total = int64_t(out.real.size());

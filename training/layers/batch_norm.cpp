@@ -1,0 +1,180 @@
+#include "training/layers/batch_norm.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "training/layers/numbers.h"
+
+namespace bitline::training {
+
+namespace {
+
+constexpr float kMomentum = 0.1F;
+
+Parameter learned(const std::string& name, const std::vector<float>& value) {
+    Parameter parameter{name, value, std::vector<float>(value.size(), 0.0F)};
+    parameter.decay = 0;
+    return parameter;
+}
+
+}  // namespace
+
+/// Chan, Golub, LeVeque: "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
+void BatchNormLayer::Part::add(const Part& other) {
+    const double total = count + other.count, difference = other.mean - mean;
+    squares += other.squares + difference * difference * count * other.count / total;
+    mean += difference * other.count / total;
+    count = total;
+}
+
+BatchNormLayer::BatchNormLayer(std::string name, int number, const BatchNorm& op, bool affine)
+    : Layer(std::move(name), number),
+      channels_(static_cast<int64_t>(op.gamma.size())),
+      epsilon_(op.epsilon),
+      affine_(affine),
+      gamma_(learned(Layer::name() + ".gamma", op.gamma)),
+      beta_(learned(Layer::name() + ".beta", op.beta)),
+      mean_{Layer::name() + ".mean", op.mean},
+      variance_{Layer::name() + ".variance", op.variance},
+      deviation_inverse_(op.gamma.size()),
+      a_(op.gamma.size()),
+      b_(op.gamma.size()) {}
+
+std::vector<BatchNormLayer::Part> BatchNormLayer::batch_statistics(const Tensor& x) {
+    const int64_t size = plane(x), channels = channels_;
+    parts_.resize(static_cast<size_t>(chunks(x.samples) * channels));
+    for_chunks(x.samples, [&](int64_t chunk, int64_t first, int64_t count) {
+        for (int64_t c = 0; c < channels; ++c) {
+            const float* channel = x.sample(first) + c * size;
+            Part part{static_cast<double>(count * size)};
+            for (int64_t s = 0; s < count; ++s) {
+                const float* v = channel + s * channels * size;
+                part.mean += sum_of(size, [v](int64_t i) { return v[i]; });
+            }
+            part.mean /= part.count;
+            // About the rounded mean: what that adds, count * (rounding error)^2, is below the rounding of the sum.
+            const auto middle = static_cast<float>(part.mean);
+            for (int64_t s = 0; s < count; ++s) {
+                const float* v = channel + s * channels * size;
+                part.squares += sum_of(size, [v, middle](int64_t i) { return (v[i] - middle) * (v[i] - middle); });
+            }
+            parts_[static_cast<size_t>(chunk * channels + c)] = part;
+        }
+    });
+    std::vector<Part> total(parts_.begin(), parts_.begin() + channels);
+    for (size_t i = total.size(); i < parts_.size(); ++i) total[i % total.size()].add(parts_[i]);
+    return total;
+}
+
+void BatchNormLayer::follow(const std::vector<Part>& statistics) {
+    for (size_t c = 0; c < statistics.size(); ++c) {
+        const Part& part = statistics[c];
+        const auto unbiased = static_cast<float>(part.squares / (part.count - 1));
+        mean_.value[c] = (1 - kMomentum) * mean_.value[c] + kMomentum * static_cast<float>(part.mean);
+        variance_.value[c] = (1 - kMomentum) * variance_.value[c] + kMomentum * unbiased;
+    }
+}
+
+void BatchNormLayer::forward(const Pass& pass, std::span<const Tensor* const> inputs, Tensor& output) {
+    const Tensor& x = *inputs[0];
+    const int64_t size = plane(x);
+    used_mean_ = mean_.value;
+    std::vector<float> variance = variance_.value;
+    if (pass.training && !pass.freeze_batch_norm) {
+        if (x.samples * size < 2) {
+            throw ConfigError(
+                fmt::format("batch norm '{}': a batch of {} sample of {} number per channel violates at "
+                            "least 2 numbers; take larger batches or freeze batch norm",
+                            name(), x.samples, size));
+        }
+        const std::vector<Part> statistics = batch_statistics(x);
+        for (size_t c = 0; c < statistics.size(); ++c) {
+            used_mean_[c] = static_cast<float>(statistics[c].mean);
+            variance[c] = static_cast<float>(statistics[c].squares / statistics[c].count);
+        }
+        follow(statistics);
+    }
+    for (size_t c = 0; c < a_.size(); ++c) {
+        const float deviation = std::sqrt(variance[c] + epsilon_);
+        deviation_inverse_[c] = 1 / deviation;
+        a_[c] = gamma_.value[c] / deviation;
+        b_[c] = beta_.value[c] - used_mean_[c] * a_[c];
+    }
+    for_chunks(x.samples, [&](int64_t, int64_t first, int64_t count) {
+        const float* from = x.sample(first);
+        float* to = output.sample(first);
+        for (int64_t p = 0; p < count * channels_; ++p, from += size, to += size) {
+            const float a = a_[static_cast<size_t>(p % channels_)], b = b_[static_cast<size_t>(p % channels_)];
+            for (int64_t i = 0; i < size; ++i) to[i] = from[i] * a + b;
+        }
+    });
+}
+
+std::vector<BatchNormLayer::GradientSums> BatchNormLayer::gradient_sums(const Tensor& x, const Tensor& gradient) {
+    const int64_t size = plane(x), channels = channels_;
+    sums_.resize(static_cast<size_t>(chunks(x.samples) * channels));
+    for_chunks(x.samples, [&](int64_t chunk, int64_t first, int64_t count) {
+        for (int64_t c = 0; c < channels; ++c) {
+            GradientSums sums;
+            const float middle = used_mean_[static_cast<size_t>(c)];
+            for (int64_t s = 0; s < count; ++s) {
+                const float* v = x.sample(first + s) + c * size;
+                const float* g = gradient.sample(first + s) + c * size;
+                sums.gradient += sum_of(size, [g](int64_t i) { return g[i]; });
+                sums.centred += sum_of(size, [g, v, middle](int64_t i) { return g[i] * (v[i] - middle); });
+            }
+            sums_[static_cast<size_t>(chunk * channels + c)] = sums;
+        }
+    });
+    std::vector<GradientSums> total(sums_.begin(), sums_.begin() + channels);
+    for (size_t i = total.size(); i < sums_.size(); ++i) {
+        total[i % total.size()].gradient += sums_[i].gradient;
+        total[i % total.size()].centred += sums_[i].centred;
+    }
+    return total;
+}
+
+void BatchNormLayer::backward(const Pass& pass, std::span<const Tensor* const> inputs, const Tensor&,
+                              const Tensor& gradient, std::span<Tensor* const> input_gradients) {
+    const Tensor& x = *inputs[0];
+    const int64_t size = plane(x);
+    const bool from_batch = pass.training && !pass.freeze_batch_norm;
+    // The batch's mean and variance depend on x too: dx = a (g - sum g / n - (x - mean) sum g (x - mean) / (n s^2)).
+    std::vector<float> slope(a_.size(), 0.0F), offset(a_.size(), 0.0F);
+    if (affine_ || from_batch) {
+        const std::vector<GradientSums> sums = gradient_sums(x, gradient);
+        const auto n = static_cast<double>(x.samples * size);
+        for (size_t c = 0; c < sums.size(); ++c) {
+            const double inverse = deviation_inverse_[c];
+            gamma_.gradient[c] = static_cast<float>(sums[c].centred * inverse);
+            beta_.gradient[c] = static_cast<float>(sums[c].gradient);
+            if (!from_batch) continue;
+            slope[c] = static_cast<float>(-a_[c] * sums[c].centred * inverse * inverse / n);
+            offset[c] = static_cast<float>(-a_[c] * sums[c].gradient / n);
+        }
+    }
+    if (!input_gradients[0]) return;
+    for_chunks(x.samples, [&](int64_t, int64_t first, int64_t count) {
+        const float* v = x.sample(first);
+        const float* g = gradient.sample(first);
+        float* to = input_gradients[0]->sample(first);
+        for (int64_t p = 0; p < count * channels_; ++p, v += size, g += size, to += size) {
+            const auto c = static_cast<size_t>(p % channels_);
+            const float a = a_[c], k = slope[c], middle = used_mean_[c], rest = offset[c];
+            for (int64_t i = 0; i < size; ++i) to[i] += a * g[i] + (k * (v[i] - middle) + rest);
+        }
+    });
+}
+
+std::vector<Parameter*> BatchNormLayer::parameters() {
+    if (!affine_) return {};
+    return {&gamma_, &beta_};
+}
+
+Operator BatchNormLayer::trained() const {
+    return BatchNorm{gamma_.value, beta_.value, mean_.value, variance_.value, epsilon_};
+}
+
+}  // namespace bitline::training
