@@ -147,6 +147,21 @@ void restore_all(const std::vector<NamedNumbers>& from, const std::vector<Item*>
     }
 }
 
+template <class Item>
+void restore_all_known(const std::vector<NamedNumbers>& from, const std::vector<Item*>& to, const std::string& path,
+                       const std::string& what) {
+    for (const NamedNumbers& numbers : from) {
+        const std::string name = printable(numbers.name);
+        const auto found = std::find_if(to.begin(), to.end(), [&](const Item* i) { return i->name == numbers.name; });
+        if (found == to.end()) fail_network(path, fmt::format("its {} {} is none here", what, name));
+        if ((*found)->value.size() != numbers.value.size()) {
+            fail_network(path, fmt::format("its {} {} has {} numbers, here it has {}", what, name, numbers.value.size(),
+                                           (*found)->value.size()));
+        }
+        (*found)->value = numbers.value;
+    }
+}
+
 // ---------------------------------------------------------------------------------------------- structure
 
 std::string text_of(const Window& w) {
@@ -248,6 +263,13 @@ std::vector<NamedNumbers> copy_values(const std::vector<State*>& states) { retur
 
 void restore_values(const std::vector<NamedNumbers>& from, const std::vector<Parameter*>& to) { restore_all(from, to); }
 void restore_values(const std::vector<NamedNumbers>& from, const std::vector<State*>& to) { restore_all(from, to); }
+
+void restore_known(const std::vector<NamedNumbers>& from, const std::vector<Parameter*>& to, const std::string& path) {
+    restore_all_known(from, to, path, "parameter");
+}
+void restore_known(const std::vector<NamedNumbers>& from, const std::vector<State*>& to, const std::string& path) {
+    restore_all_known(from, to, path, "state");
+}
 
 std::string fingerprint(const Network& network) {
     std::string text;

@@ -61,6 +61,9 @@ std::vector<NamedNumbers> copy_values(const std::vector<State*>& states);
 /// Names and sizes must agree (require_same_run).
 void restore_values(const std::vector<NamedNumbers>& from, const std::vector<Parameter*>& to);
 void restore_values(const std::vector<NamedNumbers>& from, const std::vector<State*>& to);
+/// Items that `from` lacks stay. Throws ConfigError where one of `from` is none of `to`, or has another size.
+void restore_known(const std::vector<NamedNumbers>& from, const std::vector<Parameter*>& to, const std::string& path);
+void restore_known(const std::vector<NamedNumbers>& from, const std::vector<State*>& to, const std::string& path);
 
 /// SHA-256 of a network's structure: nodes, edges, shapes and constants, without what training changes.
 std::string fingerprint(const Network& network);

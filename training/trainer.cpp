@@ -62,13 +62,13 @@ int64_t count_steps(const Batches& batches, const TrainOptions& options) {
 
 }  // namespace
 
-double evaluate(Model& model, const Batches& data, int64_t block) {
+double evaluate(Model& model, const Batches& data, int64_t block, const Pass& pass) {
     const int64_t samples = data.data().size();
     Batch batch;
     int64_t right = 0;
     for (int64_t first = 0; first < samples; first += block) {
         data.get_plain(first, std::min(block, samples - first), batch);
-        const Tensor& logits = model.forward(Pass{}, batch.input);
+        const Tensor& logits = model.forward(pass, batch.input);
         for (int64_t s = 0; s < logits.samples; ++s) {
             right += top1({logits.sample(s), size_t(logits.elements())}) == batch.labels[size_t(s)];
         }
@@ -117,6 +117,11 @@ void Trainer::resume(const Checkpoint& from, const std::string& path) {
     restore_values(from.parameters, model_.parameters());
     restore_values(from.states, model_.states());
     restore_values(from.optimizer, optimizer_.states());
+}
+
+void Trainer::start_from(const Checkpoint& from, const std::string& path) {
+    restore_known(from.parameters, model_.parameters(), path);
+    restore_known(from.states, model_.states(), path);
 }
 
 void Trainer::run(const TrainHooks& hooks) {
@@ -188,7 +193,10 @@ void Trainer::ask_teacher() {
 void Trainer::finish_epoch(const TrainHooks& hooks) {
     require_finite();
     const double begin = now();
-    const double accuracy = evaluate(model_, test_, options_.batch);
+    Pass pass;
+    pass.seed = options_.seed;
+    pass.step = static_cast<uint32_t>(standing_.step - 1);
+    const double accuracy = evaluate(model_, test_, options_.batch, pass);
     const auto samples = static_cast<double>(standing_.epoch.samples);
     EpochResult result;
     result.epoch = standing_.epochs + 1;

@@ -98,8 +98,9 @@ struct Diverged : RunError {
     using RunError::RunError;
 };
 
-/// Shares of a data set that a network gets right, by the model's own arithmetic.
-double evaluate(Model& model, const Batches& data, int64_t block);
+/// Share of a data set that a model gets right, with the hardware that is attached, `block` samples at a time. `pass`:
+/// whose seed and step the hardware draws with.
+double evaluate(Model& model, const Batches& data, int64_t block, const Pass& pass);
 
 class Trainer {
  public:
@@ -115,6 +116,9 @@ class Trainer {
     Checkpoint checkpoint();
     /// Goes on from there. Throws ConfigError (require_same_run).
     void resume(const Checkpoint& checkpoint, const std::string& path);
+    /// Takes what the network of another run, with whatever options, has learned, and starts with that. Parameters and
+    /// states that the checkpoint lacks (of another method, of hardware) stay. Throws ConfigError.
+    void start_from(const Checkpoint& checkpoint, const std::string& path);
 
     /// To the end of the last epoch. Throws Interrupted between two steps, Diverged; `checkpoint` is then as it was
     /// after the last whole step.

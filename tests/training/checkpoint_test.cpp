@@ -122,6 +122,22 @@ TEST(Checkpoint, CopiesAndRestoresValues) {
     EXPECT_EQ(q.value, (std::vector<float>{3}));
 }
 
+TEST(Checkpoint, GivesAnotherRunWhatBothKnow) {
+    Parameter p, q;
+    p.name = "p";
+    p.value = {1, 2};
+    q.name = "q";
+    q.value = {3};
+    restore_known({{"p", {5, 6}}}, std::vector<Parameter*>{&p, &q}, "c.h5");
+    EXPECT_EQ(p.value, (std::vector<float>{5, 6}));
+    EXPECT_EQ(q.value, (std::vector<float>{3}));
+    const auto taking = [&](const NamedNumbers& n) {
+        return [&p, n] { restore_known({n}, std::vector<Parameter*>{&p}, "c.h5"); };
+    };
+    EXPECT_THAT(taking({"r", {1}}), ThrowsMessage<ConfigError>(HasSubstr("its parameter r is none here")));
+    EXPECT_THAT(taking({"p", {1}}), ThrowsMessage<ConfigError>(HasSubstr("p has 1 numbers, here it has 2")));
+}
+
 // ------------------------------------------------------------------------------------------ structure
 
 Network one_layer() {
