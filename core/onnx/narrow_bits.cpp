@@ -14,8 +14,10 @@ const std::string kPrefix = "bitline.bits:";
 
 struct Width {
     int bits = 8;
-    bool narrow = false;
+    bool narrow = false, bipolar = false;
 };
+
+const std::string kBipolar = "1 bipolar";
 
 [[noreturn]] void fail(const Network& network, const std::string& key, const std::string& why) {
     throw FormatError(fmt::format("network '{}', metadata '{}': {}", network.name, key, why));
@@ -23,10 +25,11 @@ struct Width {
 
 Width parse(const Network& network, const std::string& key, const std::string& text) {
     for (int bits = 1; bits <= 16; ++bits) {
-        if (text == std::to_string(bits)) return {bits, false};
-        if (text == fmt::format("{} narrow", bits)) return {bits, true};
+        if (text == std::to_string(bits)) return {bits, false, false};
+        if (text == fmt::format("{} narrow", bits)) return {bits, true, false};
     }
-    fail(network, key, fmt::format("'{}' violates BITS or 'BITS narrow' with 1 <= BITS <= 16", text));
+    if (text == kBipolar) return {1, false, true};
+    fail(network, key, fmt::format("'{}' violates BITS or 'BITS narrow' with 1 <= BITS <= 16, or '1 bipolar'", text));
 }
 
 /// Takes the entries out of the network's metadata, by tensor.
@@ -46,11 +49,25 @@ std::map<std::string, Width> take_widths(Network& network) {
 bool has_range(const Quantizer& quantizer) { return quantizer.code_min() < quantizer.code_max(); }
 
 bool holds(const Quantizer& quantizer, int32_t code) {
-    return code >= quantizer.code_min() && code <= quantizer.code_max();
+    const bool missing = quantizer.kind == Quantizer::Kind::bipolar && code == 0;
+    return code >= quantizer.code_min() && code <= quantizer.code_max() && !missing;
+}
+
+/// Codes -1 and +1 out of signed ones.
+Quantizer made_bipolar(const Network& network, const std::string& tensor, Quantizer quantizer) {
+    const auto& zero = quantizer.zero_point;
+    if (!quantizer.is_signed || std::any_of(zero.begin(), zero.end(), [](int32_t z) { return z != 0; })) {
+        fail(network, kPrefix + tensor, "bipolar codes need signed ones with zero point 0");
+    }
+    quantizer.kind = Quantizer::Kind::bipolar;
+    quantizer.bits = 1;
+    quantizer.narrow = false;
+    return quantizer;
 }
 
 /// Only ever makes a quantizer narrower, and only where every zero point still is one of its codes.
 Quantizer narrowed(const Network& network, const std::string& tensor, Quantizer quantizer, const Width& width) {
+    if (width.bipolar) return made_bipolar(network, tensor, std::move(quantizer));
     const bool wider = width.bits > quantizer.bits || quantizer.kind != Quantizer::Kind::uniform;
     quantizer.bits = wider ? quantizer.bits : width.bits;
     quantizer.narrow = width.narrow;
@@ -67,7 +84,9 @@ void restore_weights(const Network& network, Node& node, const std::map<std::str
     if (!op || !op->quantized_weights() || found == widths.end()) return;
     const Quantizer weight = narrowed(network, found->first, op->weight, found->second);
     if (!std::all_of(op->codes.begin(), op->codes.end(), [&](int32_t code) { return holds(weight, code); })) {
-        fail(network, kPrefix + found->first, fmt::format("a weight violates {} bits", weight.bits));
+        fail(network, kPrefix + found->first,
+             fmt::format("a weight violates '{}'",
+                         found->second.bipolar ? kBipolar : fmt::format("{} bits", weight.bits)));
     }
     op->weight = weight;
 }
@@ -131,7 +150,8 @@ void note_bits(onnx::ModelProto& model, const std::string& tensor, const Quantiz
     if (quantizer.bits == type_bits && !quantizer.narrow) return;
     onnx::StringStringEntryProto& entry = *model.add_metadata_props();
     entry.set_key(kPrefix + tensor);
-    entry.set_value(fmt::format("{}{}", quantizer.bits, quantizer.narrow ? " narrow" : ""));
+    const bool bipolar = quantizer.kind == Quantizer::Kind::bipolar;
+    entry.set_value(bipolar ? kBipolar : fmt::format("{}{}", quantizer.bits, quantizer.narrow ? " narrow" : ""));
 }
 
 void restore_bits(Network& network) {

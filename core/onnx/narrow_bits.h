@@ -3,7 +3,7 @@
 // ONNX knows integers of 8 and of 16 bits; a quantizer of 4 bits, or one that leaves out the lowest code, is written in
 // the next wider type, and its true width as metadata of the model, so that reading gives the same network again:
 //   key   bitline.bits:TENSOR    TENSOR is the integer tensor: an initializer or an output of QuantizeLinear
-//   value "4" or "4 narrow"
+//   value "4" or "4 narrow"; "1 bipolar" for the codes -1 and +1
 // Other programs ignore it and compute the same.
 
 #include <onnx/onnx_pb.h>

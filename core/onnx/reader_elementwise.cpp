@@ -244,6 +244,24 @@ void import_clip(Importer& state, const NodeView& node) {
     emit_activation(state, node, {Activation::Kind::clip, low, high}, std::nullopt);
 }
 
+/// A comparison with one number: the codes 0 and 1, which stand for themselves.
+void import_greater_or_equal(Importer& state, const NodeView& node) {
+    const Data data = data_input(state, node, 0);
+    require_real(state, node, data);
+    require_no_margin(node, data);
+    const Tensor& bound = constant_input(state, node, 1, "bound");
+    if (is_integer(bound.type) || bound.count() != 1 || !std::isfinite(bound.real[0]))
+        node.fail("bound '{}' violates one finite number", bound.name);
+    Bucketize op{{bound.real[0]}, {0, 1}, {}};
+    op.to.scale = {1.0F};
+    op.to.zero_point = {0};
+    op.to.bits = 1;
+    op.to.is_signed = false;
+    Data out = emit(state, node, op, {shaped_numeric_value(state, node, data)}, data.shape, op.to);
+    out.type = ElementType::boolean;
+    set_output(state, node, out);
+}
+
 void import_softmax(Importer& state, const NodeView& node) {
     const Data data = data_input(state, node, 0);
     const bool flattens = node.opset() < 13;  // until then: one softmax over all axes from `axis` on

@@ -28,6 +28,7 @@ const std::map<std::string, Import>& standard_imports() {
         {"Gemm", import_gemm},
         {"GlobalAveragePool", import_global_pool},
         {"GlobalMaxPool", import_global_pool},
+        {"GreaterOrEqual", import_greater_or_equal},
         {"Identity", import_identity},
         {"MatMul", import_matmul},
         {"MatMulInteger", import_matmul_integer},

@@ -44,6 +44,7 @@ void import_arithmetic(Importer& state, const NodeView& node);
 void import_batch_norm(Importer& state, const NodeView& node);
 void import_activation(Importer& state, const NodeView& node);
 void import_clip(Importer& state, const NodeView& node);
+void import_greater_or_equal(Importer& state, const NodeView& node);
 void import_softmax(Importer& state, const NodeView& node);
 
 // reader_shapes.cpp

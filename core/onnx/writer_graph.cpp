@@ -145,10 +145,4 @@ void refuse(const GraphWriter& graph, const Node& node, const std::string& why) 
                                   graph.network.name, label_of(graph, node), describe_kind(node.op), why));
 }
 
-void require_uniform(const GraphWriter& graph, const Node& node, const Quantizer& quantizer) {
-    if (quantizer.kind != Quantizer::Kind::uniform) {
-        refuse(graph, node, "bipolar codes (-1 and +1 only) have no form in QDQ ONNX");
-    }
-}
-
 }  // namespace bitline::onnx_writer

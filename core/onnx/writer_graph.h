@@ -65,7 +65,6 @@ std::string label_of(const GraphWriter& graph, const Node& node);
 
 /// What QDQ cannot express. Throws ConfigError that names the layer.
 [[noreturn]] void refuse(const GraphWriter& graph, const Node& node, const std::string& why);
-void require_uniform(const GraphWriter& graph, const Node& node, const Quantizer& quantizer);
 
 // Writers of single nodes.
 void write_operator(GraphWriter& graph, const Node& node);

@@ -88,7 +88,6 @@ std::string add_integer_bias(GraphWriter& graph, const Node& node, const MatVec&
 }
 
 std::string add_dequantized_weights(GraphWriter& graph, const Node& node, const MatVec& op) {
-    require_uniform(graph, node, op.weight);
     const std::string label = label_of(graph, node) + kWeightsSuffix;
     const std::string codes = add_codes(graph, label, op.codes, weight_shape(op), op.weight);
     note_bits(graph.model, codes, op.weight);
@@ -131,7 +130,9 @@ void require_operator_form(const GraphWriter& graph, const Node& node, const Mat
     const Quantizer& x = *graph.network.values[size_t(node.inputs[0])].quantizer;
     const Quantizer& y = *graph.network.values[size_t(node.output)].quantizer;
     for (const Quantizer* quantizer : {&x, &op.weight, &y}) {
-        require_uniform(graph, node, *quantizer);
+        if (quantizer->kind != Quantizer::Kind::uniform) {
+            refuse(graph, node, "QLinearConv and QLinearMatMul have no bipolar codes (-1 and +1 only)");
+        }
         if (quantizer->bits > 8) refuse(graph, node, "QLinearConv and QLinearMatMul have at most 8 bits");
     }
     if (x.is_signed != y.is_signed || (x.is_signed && !op.weight.is_signed)) {

@@ -17,7 +17,7 @@ class OperatorWriter {
     void operator()(const MatVec& op) { write_matvec(graph_, node_, op); }
     void operator()(const Quantize& op);
     void operator()(const Truncate&) { refuse(graph_, node_, "dropping low bits (Trunc) has no form in QDQ ONNX"); }
-    void operator()(const Bucketize&) { refuse(graph_, node_, "steps of any width have no form in QDQ ONNX"); }
+    void operator()(const Bucketize& op) { quantize_steps(op); }
     void operator()(const Arithmetic& op);
     void operator()(const BatchNorm& op);
     void operator()(const Activation& op);
@@ -49,6 +49,10 @@ class OperatorWriter {
     }
 
     void quantize(const std::string& real, const Quantizer& quantizer);
+    void quantize_steps(const Bucketize& op);
+    void add_codes_of(const std::string& within, const Quantizer& quantizer);
+    std::string constant_node(const std::string& type, const std::string& real, float constant,
+                              const std::string& suffix);
     std::string clipped(const std::string& real, const Quantizer& quantizer);
     void reshape(const std::string& from, const Shape& shape, const std::string& to);
 
@@ -69,14 +73,13 @@ std::string OperatorWriter::clipped(const std::string& real, const Quantizer& qu
     return name;
 }
 
-/// The value's own name goes to the tensor of codes, as in a network that was read from QDQ.
-void OperatorWriter::quantize(const std::string& real, const Quantizer& quantizer) {
-    require_uniform(graph_, node_, quantizer);
+/// QuantizeLinear and DequantizeLinear of numbers within the codes' range. The value's own name goes to the tensor of
+/// codes, as in a network that was read from QDQ.
+void OperatorWriter::add_codes_of(const std::string& within, const Quantizer& quantizer) {
     const auto index = size_t(node_.output);
     const std::string& codes = graph_.value_name[index];
     const QuantizerNames names = add_quantizer(graph_, codes, quantizer);
-    const std::string source = fills_type(quantizer) ? real : clipped(real, quantizer);
-    add_node(graph_, "QuantizeLinear", label_, {source, names.scale, names.zero_point}, codes);
+    add_node(graph_, "QuantizeLinear", label_, {within, names.scale, names.zero_point}, codes);
     graph_.code_name[index] = codes;
     graph_.real_name[index] = unique_name(graph_, codes + "_dequantized");
     const std::string& real_out = graph_.real_name[index];
@@ -84,7 +87,46 @@ void OperatorWriter::quantize(const std::string& real, const Quantizer& quantize
     note_bits(graph_.model, codes, quantizer);
 }
 
+void OperatorWriter::quantize(const std::string& real, const Quantizer& quantizer) {
+    add_codes_of(fills_type(quantizer) ? real : clipped(real, quantizer), quantizer);
+}
+
+/// real op constant, a scalar; returns the result's name.
+std::string OperatorWriter::constant_node(const std::string& type, const std::string& real, float constant,
+                                          const std::string& suffix) {
+    const std::string name = unique_name(graph_, label_ + suffix);
+    add_node(graph_, type, name, {real, add_floats(graph_, name + "_constant", {constant}, {})}, name);
+    return name;
+}
+
+/// ONNX has no quantizer with steps of its own, but comparisons: code - z = (codes[0] - z) + sum over the thresholds t
+/// of (rise at t) [x >= t], whole numbers that float32 adds without error; times the scale, they lie on the quantizer's
+/// grid.
+void OperatorWriter::quantize_steps(const Bucketize& op) {
+    std::string sum;
+    for (size_t k = 0; k < op.threshold.size(); ++k) {
+        const auto rise = float(op.codes[k + 1] - op.codes[k]);
+        if (rise == 0) continue;
+        const std::string crossed = constant_node("GreaterOrEqual", input(), op.threshold[k], "_crossed");
+        std::string step = unique_name(graph_, label_ + "_step");
+        set_int(add_node(graph_, "Cast", step, {crossed}, step), "to", onnx::TensorProto::FLOAT);
+        if (rise != 1) step = constant_node("Mul", step, rise, "_rise");
+        if (sum.empty()) {
+            sum = step;
+            continue;
+        }
+        const std::string added = unique_name(graph_, label_ + "_sum");
+        add_node(graph_, "Add", added, {sum, step}, added);
+        sum = added;
+    }
+    if (sum.empty()) refuse(graph_, node_, "all its codes are the same");
+    const auto first = float(op.codes[0] - op.to.zero_point[0]);
+    if (first != 0) sum = constant_node("Add", sum, first, "_first");
+    add_codes_of(constant_node("Mul", sum, op.to.scale[0], "_grid"), op.to);
+}
+
 void OperatorWriter::operator()(const Quantize& op) {
+    if (op.to.kind == Quantizer::Kind::bipolar) return quantize_steps({{0.0F}, {-1, 1}, op.to});
     if (op.rounding != Rounding::half_even) refuse(graph_, node_, "QuantizeLinear only rounds half to even");
     if (op.zero_point_inside && op.to.zero_point[0] != 0) {
         refuse(graph_, node_, "QuantizeLinear adds the zero point behind the rounding, not before it");

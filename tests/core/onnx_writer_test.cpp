@@ -33,6 +33,8 @@ Quantizer quantizer(int bits, bool is_signed, float scale, int32_t zero_point = 
     return q;
 }
 
+Quantizer bipolar(float scale) { return {Quantizer::Kind::bipolar, {scale}, {0}, 0, 1, true, false}; }
+
 /// Adds nodes one behind the other.
 struct Chain {
     Network network;
@@ -295,11 +297,69 @@ TEST(OnnxWriter, KeepsFloatNetworks) {
     EXPECT_EQ(after, before);
 }
 
+/// Quantize, convolution, batch norm's clip, Bucketize, convolution: with weights of -1 and +1.
+Network steps_and_signs(const Operator& first, const Quantizer& in, const Bucketize& second) {
+    Chain chain({2, 5, 5});
+    chain.add(first, in);
+    chain.add(convolution(2, 3, per_channel(bipolar(1), {0.25F, 0.5F, 0.3F}), in.scale[0]));
+    chain.add(Activation{Activation::Kind::clip, -1, 1});
+    chain.add(second, second.to);
+    chain.add(convolution(3, 2, bipolar(0.7F), second.to.scale[0]));
+    return chain.network;
+}
+
+TEST(OnnxWriter, SignsAndStepsComeBackToTheBit) {
+    const Quantizer sign = bipolar(0.3F);
+    const Bucketize steps{{-0.5F, 0, 0.1F, 0.6F}, {0, 1, 0, 3, 3}, quantizer(2, false, 0.4F)};
+    const Bucketize around_zero{{-0.2F, 0.7F}, {2, 5, 6}, quantizer(3, false, 0.4F, 5)};
+    const Bucketize to_signs{{0.25F}, {1, -1}, bipolar(2)};
+    for (const Bucketize& second : {steps, around_zero, to_signs}) {
+        const Network network = steps_and_signs(Quantize{sign}, sign, second);
+        validate(network);
+        const Network again = written_and_read(network);
+        EXPECT_EQ(outputs(again, 20), outputs(network, 20));
+
+        Network restored = again;
+        onnx_writer::restore_bits(restored);
+        validate(restored);
+        EXPECT_EQ(outputs(restored, 20), outputs(network, 20));
+        std::vector<Quantizer> weights, inputs;
+        for (const Node& node : restored.nodes) {
+            if (!is_mappable(restored, node)) continue;
+            weights.push_back(std::get<MatVec>(node.op).weight);
+            inputs.push_back(*restored.values[size_t(node.inputs[0])].quantizer);
+        }
+        EXPECT_THAT(inputs, ElementsAre(sign, second.to));
+        ASSERT_EQ(weights.size(), 2U);
+        for (const Quantizer& weight : weights) EXPECT_EQ(weight.kind, Quantizer::Kind::bipolar);
+    }
+}
+
+TEST(OnnxWriter, RefusesBipolarNotesThatDoNotFit) {
+    const Quantizer sign = bipolar(0.3F);
+    Network network = written_and_read(steps_and_signs(Quantize{sign}, sign, {{0.5F}, {0, 1}, quantizer(1, false, 1)}));
+    const auto why = [&](const std::string& tensor) -> std::string {
+        Network changed = network;
+        changed.metadata = {{"bitline.bits:" + tensor, "1 bipolar"}};
+        try {
+            onnx_writer::restore_bits(changed);
+        } catch (const FormatError& error) {
+            return error.what();
+        }
+        return "";
+    };
+    EXPECT_THAT(why("v4"), HasSubstr("signed ones with zero point 0"));  // unsigned codes
+    EXPECT_EQ(why("n2_weights"), "");
+    for (Node& node : network.nodes) {
+        if (auto* op = std::get_if<MatVec>(&node.op)) op->codes[0] = 0;
+    }
+    EXPECT_THAT(why("n2_weights"), HasSubstr("a weight violates '1 bipolar'"));
+}
+
 /// Random networks: what is written gives the same bits when it is read again, and the rest is refused by name.
 TEST(OnnxWriter, RandomNetworksComeBackToTheBit) {
     testing::RandomNetworkOptions options;
     options.max_layers = 2;
-    options.bipolar = false;
     options.max_weight_bits = options.max_activation_bits = 12;
     int written = 0;
     for (uint64_t seed = 0; seed < 200; ++seed) {
@@ -346,9 +406,14 @@ TEST(OnnxWriter, RefusesWhatQdqCannotExpress) {
     signed_output->zero_point = {-20};
     EXPECT_THAT(refusal(network), ::testing::AllOf(HasSubstr("layer 'n2'"), HasSubstr("signed to signed")));
 
-    Chain bipolar({3});
-    bipolar.quantize({Quantizer::Kind::bipolar, {1.0F}, {0}, 0, 1, true, false});
-    EXPECT_THAT(refusal(bipolar.network), ::testing::AllOf(HasSubstr("layer 'n1'"), HasSubstr("bipolar")));
+    network = requantized(true);
+    std::get<MatVec>(network.nodes[1].op).weight = bipolar(0.1F);
+    for (int32_t& code : std::get<MatVec>(network.nodes[1].op).codes) code = code < 0 ? -1 : 1;
+    EXPECT_THAT(refusal(network), ::testing::AllOf(HasSubstr("layer 'n2'"), HasSubstr("bipolar")));
+
+    Chain flat({3});
+    flat.add(Bucketize{{0.5F}, {1, 1}, quantizer(2, true, 1)}, quantizer(2, true, 1));
+    EXPECT_THAT(refusal(flat.network), ::testing::AllOf(HasSubstr("layer 'n1'"), HasSubstr("the same")));
 
     Chain truncated({3});
     const Quantizer q = quantizer(4, true, 1);

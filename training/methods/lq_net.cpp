@@ -3,7 +3,7 @@
 //   inputs:  x_q = v . b, b in {0, 1}^K, a basis for the layer
 //   each number takes the nearest of the 2^K levels; v minimises sum (w - v . b)^2 for these b (quantization error
 //   minimisation, alternating), and follows as a moving average: v <- 0.9 v + 0.1 argmin, once per training step
-//   dC/dw = dC/dw_q, dC/dx = dC/dx_q
+//   dC/dw = dC/dw_q;  dC/dx = dC/dx_q where x is at most the largest level, else 0
 // Zhang, Yang, Ye, Hua: "LQ-Nets: learned quantization for highly accurate and compact deep neural networks", ECCV
 // 2018, equations 4 to 8 and algorithm 1.
 //
@@ -261,9 +261,12 @@ class BasisInputs : public InputQuantizer {
         }
     }
 
-    void backward(std::span<const float>, std::span<const float> gradient, std::span<float> x_gradient,
+    void backward(std::span<const float> x, std::span<const float> gradient, std::span<float> x_gradient,
                   std::span<double>) const override {
-        std::copy(gradient.begin(), gradient.end(), x_gradient.begin());
+        constexpr float kInfinity = std::numeric_limits<float>::infinity();
+        const Levels levels = levels_of(basis_.value, digits_);
+        const float top = levels.value[size_t(levels.count()) - 1];
+        pass_inside(x, digits_ == Digits::plus_minus ? -top : -kInfinity, top, gradient, x_gradient);
     }
 
     std::vector<State*> states() override { return {&basis_}; }

@@ -55,10 +55,11 @@ struct Plan {
     const TileSet& tiles;
     int64_t samples = 0;
     bool add = false;
-    int64_t lanes = 1;      // samples side by side
-    bool in_place = false;  // the source serves as it is
-    bool flat = false;      // a plane is one line
-    int vectors = 1;        // of a tile
+    int64_t lanes = 1;         // samples side by side
+    bool in_place = false;     // the source serves as it is
+    bool flat = false;         // a plane is one line
+    bool side_target = false;  // outputs of samples side by side are gathered before they go to their places
+    int vectors = 1;           // of a tile
     std::vector<RowTile> rows = {};
     std::vector<Part> parts = {};
     int64_t group_panel = 0;  // floats
@@ -118,8 +119,10 @@ Plan make_plan(const Correlation& correlation, const TileSet& tiles, int64_t sam
     int most = 0;
     for (const RowTile& tile : plan.rows) most = std::max(most, tile.rows);
     plan.vectors = tiles.vectors[most];
+    plan.side_target = plan.lanes > 1 && correlation.h.parts.size() == 1 && correlation.w.parts.size() == 1;
     for (const AxisPart& h : correlation.h.parts) {
         for (const AxisPart& w : correlation.w.parts) {
+            if (add && (h.taps.empty() || w.taps.empty())) continue;  // nothing to add
             Part part{&h, &w, offsets(correlation, h, w), positions_of(plan, h, w), plan.group_panel};
             for (int64_t& offset : part.offset) offset *= plan.lanes;
             plan.group_panel += correlation.rows * part.depth();
@@ -132,12 +135,19 @@ Plan make_plan(const Correlation& correlation, const TileSet& tiles, int64_t sam
 // ---------------------------------------------------------------------------------------------- weights
 
 /// The weights of a tile, (depth x rows), in the order of the offsets.
-void pack(const Correlation& correlation, const Part& part, const RowTile& tile, const float* weights, float* panel) {
+void pack(const Plan& plan, const Part& part, const RowTile& tile, const float* weights, float* panel) {
+    const Correlation& correlation = plan.correlation;
+    const float* first = weights + tile.first * correlation.row_stride;
+    const auto taps = int64_t(part.h->taps.size() * part.w->taps.size());
+    if (correlation.channel_stride == taps && correlation.row_stride == part.depth()) {  // rows are already in order
+        plan.tiles.transpose(tile.rows, part.depth(), first, correlation.row_stride, panel, tile.rows);
+        return;
+    }
     for (int64_t channel = 0; channel < correlation.channels; ++channel) {
         for (const Tap& row : part.h->taps) {
             for (const Tap& col : part.w->taps) {
-                const float* from = weights + channel * correlation.channel_stride + row.kernel * correlation.kernel_w +
-                                    col.kernel + tile.first * correlation.row_stride;
+                const float* from =
+                    first + channel * correlation.channel_stride + row.kernel * correlation.kernel_w + col.kernel;
                 for (int r = 0; r < tile.rows; ++r) *panel++ = from[r * correlation.row_stride];
             }
         }
@@ -150,7 +160,7 @@ void pack_all(const Plan& plan, const float* weights, float* panels) {
         const int64_t group = i / tiles;
         const RowTile& tile = plan.rows[size_t(i % tiles)];
         for (const Part& part : plan.parts) {
-            pack(plan.correlation, part, tile, weights + group * plan.correlation.group_stride,
+            pack(plan, part, tile, weights + group * plan.correlation.group_stride,
                  panels + group * plan.group_panel + part.panels + tile.first * part.depth());
         }
     });
@@ -158,30 +168,31 @@ void pack_all(const Plan& plan, const float* weights, float* panels) {
 
 // ---------------------------------------------------------------------------------------------- outputs
 
-/// Where the target of a group of samples lies.
+/// Where the outputs of a group of samples go.
 struct Target {
-    float* at;  // first sample, first row of the group
+    float* at;  // first sample, row `first_row` of the group
+    int64_t first_row;
+    int64_t row_stride;
     int64_t sample_stride;
     int64_t samples;
 };
 
 /// Brings a vector of outputs, (rows x the set's lanes), to its places.
-void scatter(const Plan& plan, const Part& part, const Positions& positions, int rows, const float* from,
-             int64_t from_stride, const Target& target) {
-    const int64_t plane = plan.correlation.target_plane();
+void scatter(const Plan& plan, const Part& part, const Positions& positions, int rows, const TileTarget& from,
+             const Target& target) {
     const int64_t line = (part.h->first + positions.row * part.h->step) * plan.correlation.w.target + part.w->first;
+    const int64_t step = part.w->step;
+    const auto put = [&](float& to, float output) { to = plan.add ? to + output : output; };
     for (int r = 0; r < rows; ++r) {
-        float* to = target.at + r * plane + line;
-        int64_t col = positions.place / plan.lanes, sample = positions.place % plan.lanes;
+        const float* output = from.at + r * from.row_stride;
+        float* to = target.at + r * target.row_stride + line;
+        if (plan.lanes == 1) {
+            for (int64_t i = 0; i < positions.count; ++i) put(to[(positions.place + i) * step], output[i]);
+            continue;
+        }
         for (int64_t i = 0; i < positions.count; ++i) {
-            if (sample < target.samples) {
-                float& output = to[sample * target.sample_stride + col * part.w->step];
-                output = plan.add ? output + from[r * from_stride + i] : from[r * from_stride + i];
-            }
-            if (++sample == plan.lanes) {
-                sample = 0;
-                ++col;
-            }
+            const int64_t col = (positions.place + i) / plan.lanes, sample = (positions.place + i) % plan.lanes;
+            if (sample < target.samples) put(to[sample * target.sample_stride + col * step], output[i]);
         }
     }
 }
@@ -193,27 +204,33 @@ struct Strip {
     const float* panels;  // of the part and the group
     const Target& target;
 
+    /// Where a vector's outputs go without a detour: whole vectors of neighbours, or the lines of samples side by side,
+    /// beyond whose ends it may write, because what comes there is computed later.
+    bool direct(const Positions& positions) const {
+        if (plan.side_target) return true;
+        return plan.lanes == 1 && part.dense() && positions.count == plan.tiles.lanes;
+    }
+
     void compute(const Positions* positions, int vectors, const float* source, const RowTile& tile) const {
         constexpr int kMostLanes = 16;
         alignas(64) float outputs[kMostRows * kMostVectors * kMostLanes];
-        const int64_t plane = plan.correlation.target_plane();
+        Target rows = target;
+        rows.at += (tile.first - target.first_row) * target.row_stride;
         const float* from[kMostVectors];
-        bool direct = plan.lanes == 1 && part.dense();
+        TileTarget to[kMostVectors];
         for (int v = 0; v < vectors; ++v) {
             from[v] = source + positions[v].source;
-            direct = direct && positions[v].count == plan.tiles.lanes;
+            const int64_t line = positions[v].row * plan.correlation.w.target * (plan.side_target ? plan.lanes : 1);
+            to[v] =
+                direct(positions[v])
+                    ? TileTarget{rows.at + line + positions[v].place, rows.row_stride, plan.add && !plan.side_target}
+                    : TileTarget{outputs + v * plan.tiles.lanes, int64_t{vectors} * plan.tiles.lanes, false};
         }
-        const Target tile_target{target.at + tile.first * plane, target.sample_stride, target.samples};
-        float* to[kMostVectors];
-        for (int v = 0; v < vectors; ++v) {
-            to[v] = direct ? tile_target.at + positions[v].row * plan.correlation.w.target + positions[v].place
-                           : outputs + v * plan.tiles.lanes;
-        }
-        const int64_t row_stride = direct ? plane : int64_t{vectors} * plan.tiles.lanes;
         plan.tiles.correlate[tile.rows][vectors](part.depth(), panels + tile.first * part.depth(), part.offset.data(),
-                                                 from, to, row_stride, direct && plan.add);
-        if (direct) return;
-        for (int v = 0; v < vectors; ++v) scatter(plan, part, positions[v], tile.rows, to[v], row_stride, tile_target);
+                                                 from, to);
+        for (int v = 0; v < vectors; ++v) {
+            if (!direct(positions[v])) scatter(plan, part, positions[v], tile.rows, to[v], rows);
+        }
     }
 
     /// Tiles of rows in passes whose weights stay in the cache; all positions in each.
@@ -232,28 +249,64 @@ struct Strip {
     }
 };
 
+/// Brings the outputs of samples side by side, (rows x target.row_stride), to their places.
+void deliver(const Plan& plan, int64_t rows, const float* from, int64_t from_stride, const Target& target) {
+    static thread_local Buffer buffer;
+    const int64_t size = target.row_stride;
+    const bool whole = from_stride == size * plan.lanes;  // then the rows are one matrix
+    for (int64_t row = 0; row < (whole ? 1 : rows); ++row) {
+        const int64_t count = whole ? rows * size : size;
+        float* to = target.at + row * size;
+        if (!plan.add && target.samples == plan.lanes) {
+            plan.tiles.transpose(count, plan.lanes, from + row * from_stride, plan.lanes, to, target.sample_stride);
+            continue;
+        }
+        float* outputs = buffer.get(count * plan.lanes);
+        plan.tiles.transpose(count, plan.lanes, from + row * from_stride, plan.lanes, outputs, count);
+        for (int64_t n = 0; n < target.samples; ++n) {
+            float* sample = to + n * target.sample_stride;
+            for (int64_t i = 0; i < count; ++i)
+                sample[i] = plan.add ? sample[i] + outputs[n * count + i] : outputs[n * count + i];
+        }
+    }
+}
+
+/// The source of some samples as the tiles read it.
+const float* prepare(const Plan& plan, const float* source, int64_t samples) {
+    if (plan.in_place) return source;
+    static thread_local Buffer buffer;
+    const Correlation& correlation = plan.correlation;
+    const int64_t size = correlation.channels * correlation.plane() * plan.lanes;
+    float* copy = buffer.get(size + kSlack);
+    std::fill_n(copy + size, kSlack, 0.0F);
+    copy_padded(correlation, plan.tiles, correlation.channels, samples, plan.lanes, source,
+                correlation.groups * correlation.channels * correlation.source_plane(), copy);
+    return copy;
+}
+
 /// Some tiles of rows, of each group, of the samples from `first` on.
 void run_task(const Plan& plan, const float* source, const float* panels, float* target, int64_t first,
               const RowTile* begin, const RowTile* end) {
     static thread_local Buffer buffer;
     const Correlation& correlation = plan.correlation;
-    const int64_t samples = std::min(plan.lanes, plan.samples - first);
+    const int64_t plane = correlation.target_plane();
     const int64_t source_group = correlation.channels * correlation.source_plane();
-    const int64_t target_group = correlation.rows * correlation.target_plane();
+    const int64_t target_group = correlation.rows * plane;
+    const int64_t first_row = begin->first, rows = end[-1].first + end[-1].rows - first_row;
+    const bool exact = plan.correlation.w.target * plan.lanes % plan.tiles.lanes == 0;  // no line ends within a vector
+    const int64_t side_stride = plane * plan.lanes + (exact ? 0 : plan.tiles.lanes);
     for (int64_t group = 0; group < correlation.groups; ++group) {
-        const int64_t source_stride = source_group * correlation.groups;
-        const float* from = source + first * source_stride + group * source_group;
-        if (!plan.in_place) {
-            const int64_t size = correlation.channels * correlation.plane() * plan.lanes;
-            float* copy = buffer.get(size + kSlack);
-            std::fill_n(copy + size, kSlack, 0.0F);
-            copy_padded(correlation, plan.tiles, correlation.channels, samples, plan.lanes, from, source_stride, copy);
-            from = copy;
+        const int64_t samples = std::min(plan.lanes, plan.samples - first);
+        const float* from = prepare(plan, source + (first * correlation.groups + group) * source_group, samples);
+        const Target to{target + (first * correlation.groups + group) * target_group + first_row * plane, first_row,
+                        plane, target_group * correlation.groups, samples};
+        const Target side{plan.side_target ? buffer.get(rows * side_stride) : nullptr, first_row, side_stride, 1,
+                          samples};
+        for (const Part& part : plan.parts) {
+            const float* weights = panels + group * plan.group_panel + part.panels;
+            Strip{plan, part, weights, plan.side_target ? side : to}.run(from, begin, end);
         }
-        const int64_t target_stride = target_group * correlation.groups;
-        const Target to{target + first * target_stride + group * target_group, target_stride, samples};
-        for (const Part& part : plan.parts)
-            Strip{plan, part, panels + group * plan.group_panel + part.panels, to}.run(from, begin, end);
+        if (plan.side_target) deliver(plan, rows, side.at, side_stride, to);
     }
 }
 

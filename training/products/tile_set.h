@@ -11,9 +11,16 @@ namespace bitline::training::products {
 constexpr int kMostRows = 8, kMostVectors = 8;  // of any set's tiles
 constexpr int kDotLanes = 16, kDotTaps = 6;     // of `dot`, on every instruction set
 
-/// target[v][r * row_stride + lane] = sum over k of panel[k * rows + r] * source[v][offset[k] + lane], or += that sum.
+/// Where a tile brings a vector of its outputs: row r to at + r * row_stride, overwriting or adding.
+struct TileTarget {
+    float* at = nullptr;
+    int64_t row_stride = 0;
+    bool add = false;
+};
+
+/// Output of row r and vector v, lane by lane = sum over k of panel[k * rows + r] * source[v][offset[k] + lane]
 using CorrelateTile = void (*)(int64_t depth, const float* panel, const int64_t* offset, const float* const* source,
-                               float* const* target, int64_t row_stride, bool add);
+                               const TileTarget* target);
 
 /// A walk over the positions of a block of samples.
 struct Walk {

@@ -8,7 +8,7 @@ namespace {
 
 template <int kTileRows, int kVectors>
 void correlate(int64_t depth, const float* panel, const int64_t* offset, const float* const* source,
-               float* const* target, int64_t row_stride, bool add) {
+               const TileTarget* target) {
     Vector sum[kTileRows][kVectors];
     const float* from[kVectors];
 #pragma GCC unroll 8
@@ -34,8 +34,8 @@ void correlate(int64_t depth, const float* panel, const int64_t* offset, const f
     for (int v = 0; v < kVectors; ++v) {
 #pragma GCC unroll 8
         for (int r = 0; r < kTileRows; ++r) {
-            float* to = target[v] + r * row_stride;
-            store(to, add ? plus(load(to), sum[r][v]) : sum[r][v]);
+            float* to = target[v].at + r * target[v].row_stride;
+            store(to, target[v].add ? plus(load(to), sum[r][v]) : sum[r][v]);
         }
     }
 }
@@ -49,14 +49,14 @@ void outer(const Walk& walk, const float* source, const int64_t* offset, const f
 #pragma GCC unroll 8
         for (int v = 0; v < kVectors; ++v) sum[r][v] = load(sums + r * sum_stride + v * kLanes);
     }
+    const float* from[kTileRows];
+#pragma GCC unroll 8
+    for (int r = 0; r < kTileRows; ++r) from[r] = source + offset[r];
+    const int64_t row_step = walk.row_step, col_step = walk.col_step, end = walk.cols * col_step;
+    const int64_t next_sample = walk.sample_step - walk.rows * row_step;
     for (int64_t sample = 0; sample < walk.samples; ++sample) {
         for (int64_t row = 0; row < walk.rows; ++row) {
-            const float* from[kTileRows];
-#pragma GCC unroll 8
-            for (int r = 0; r < kTileRows; ++r)
-                from[r] = source + sample * walk.sample_step + row * walk.row_step + offset[r];
-            const int64_t end = walk.cols * walk.col_step;
-            for (int64_t col = 0; col < end; col += walk.col_step) {
+            for (int64_t col = 0; col < end; col += col_step) {
                 Vector g[kVectors];
 #pragma GCC unroll 8
                 for (int v = 0; v < kVectors; ++v) g[v] = load(gradient + v * kLanes);
@@ -68,7 +68,14 @@ void outer(const Walk& walk, const float* source, const int64_t* offset, const f
                 }
                 gradient += gradient_stride;
             }
+#pragma GCC unroll 8
+            for (int r = 0; r < kTileRows; ++r) {
+                from[r] += row_step;
+                asm("" : "+r"(from[r]));  // GCC would add the parts up anew for each product
+            }
         }
+#pragma GCC unroll 8
+        for (int r = 0; r < kTileRows; ++r) from[r] += next_sample;
     }
 #pragma GCC unroll 8
     for (int r = 0; r < kTileRows; ++r) {

@@ -1,4 +1,5 @@
-// Transposition of float matrices in blocks of 8 x 8. In an unnamed namespace: part of files compiled for AVX2.
+// Transposition of float matrices in blocks of 8 x 8 and 4 x 4. In an unnamed namespace: part of files compiled for
+// AVX2.
 
 namespace bitline::training::products {
 namespace {
@@ -26,16 +27,42 @@ inline void transpose_block(const float* from, int64_t from_stride, float* to, i
     }
 }
 
-void transpose(int64_t rows, int64_t cols, const float* from, int64_t from_stride, float* to, int64_t to_stride) {
-    const int64_t whole_rows = rows - rows % 8, whole_cols = cols - cols % 8;
-    for (int64_t row = 0; row < whole_rows; row += 8) {
-        for (int64_t col = 0; col < whole_cols; col += 8)
-            transpose_block(from + row * from_stride + col, from_stride, to + col * to_stride + row, to_stride);
-    }
+inline void transpose_small_block(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+    __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + from_stride);
+    __m128 c = _mm_loadu_ps(from + 2 * from_stride), d = _mm_loadu_ps(from + 3 * from_stride);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_storeu_ps(to, a);
+    _mm_storeu_ps(to + to_stride, b);
+    _mm_storeu_ps(to + 2 * to_stride, c);
+    _mm_storeu_ps(to + 3 * to_stride, d);
+}
+
+/// Number by number: what no block covers.
+inline void transpose_rows(int64_t rows, int64_t cols, const float* from, int64_t from_stride, float* to,
+                           int64_t to_stride) {
     for (int64_t row = 0; row < rows; ++row) {
-        for (int64_t col = row < whole_rows ? whole_cols : 0; col < cols; ++col)
-            to[col * to_stride + row] = from[row * from_stride + col];
+        for (int64_t col = 0; col < cols; ++col) to[col * to_stride + row] = from[row * from_stride + col];
     }
+}
+
+void transpose(int64_t rows, int64_t cols, const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+    int64_t row = 0;
+    for (; row + 4 <= rows; row += row + 8 <= rows ? 8 : 4) {
+        const int64_t height = row + 8 <= rows ? 8 : 4;
+        const float* strip = from + row * from_stride;
+        int64_t col = 0;
+        if (height == 8) {
+            for (; col + 8 <= cols; col += 8)
+                transpose_block(strip + col, from_stride, to + col * to_stride + row, to_stride);
+        }
+        for (; col + 4 <= cols; col += 4) {
+            for (int64_t half = 0; half < height; half += 4)
+                transpose_small_block(strip + half * from_stride + col, from_stride, to + col * to_stride + row + half,
+                                      to_stride);
+        }
+        transpose_rows(height, cols - col, strip + col, from_stride, to + col * to_stride + row, to_stride);
+    }
+    transpose_rows(rows - row, cols, from + row * from_stride, from_stride, to + row, to_stride);
 }
 
 }  // namespace
