@@ -2,16 +2,24 @@
 
 #include <atomic>
 
+#include "core/interrupt.h"
+
 namespace bitline {
 
 namespace {
-std::atomic<bool> interrupt_requested{false};
-}
+std::atomic<bool> requested{false};
+std::atomic<int> holds{0};
+}  // namespace
 
-void request_interrupt() noexcept { interrupt_requested.store(true, std::memory_order_relaxed); }
+void request_interrupt() noexcept { requested.store(true, std::memory_order_relaxed); }
+
+bool interrupt_requested() noexcept { return requested.load(std::memory_order_relaxed); }
 
 void check_interrupt() {
-    if (interrupt_requested.load(std::memory_order_relaxed)) throw Interrupted();
+    if (interrupt_requested() && holds.load(std::memory_order_relaxed) == 0) throw Interrupted();
 }
+
+InterruptHold::InterruptHold() noexcept { holds.fetch_add(1, std::memory_order_relaxed); }
+InterruptHold::~InterruptHold() { holds.fetch_sub(1, std::memory_order_relaxed); }
 
 }  // namespace bitline

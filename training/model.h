@@ -21,6 +21,7 @@ namespace bitline::training {
 struct TrainingNetwork {
     Network network;               // no quantizers; weights as initialised or as read
     std::map<int, float> dropout;  // share of the numbers of a value (index into Network::values) set to 0
+    bool affine = true;            // gamma and beta of batch norm are learned
 };
 
 struct LayerBits {

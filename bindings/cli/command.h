@@ -31,6 +31,7 @@ Command make_map(const CommandEntry& entry);
 Command make_simulate(const CommandEntry& entry);
 Command make_device(const CommandEntry& entry);
 Command make_fit(const CommandEntry& entry);
+Command make_train(const CommandEntry& entry);
 Command make_list(const CommandEntry& entry);
 
 /// A command without options yet; `examples` end its help text.

@@ -20,17 +20,6 @@ namespace bitline::cli {
 
 namespace {
 
-/// Text that a shell takes as one word.
-std::string shell_word(const std::string& text) {
-    const auto is_plain = [](char c) {
-        return std::isalnum(static_cast<unsigned char>(c)) || std::string("_-./=+,:@%").find(c) != std::string::npos;
-    };
-    if (!text.empty() && std::all_of(text.begin(), text.end(), is_plain)) return text;
-    std::string quoted = "'";
-    for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return quoted + "'";
-}
-
 bool is_count(const std::string& text) {
     const size_t first = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
@@ -48,6 +37,16 @@ bool same_file(const std::string& a, const std::string& b) {
 }
 
 }  // namespace
+
+std::string shell_word(const std::string& text) {
+    const auto is_plain = [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) || std::string("_-./=+,:@%").find(c) != std::string::npos;
+    };
+    if (!text.empty() && std::all_of(text.begin(), text.end(), is_plain)) return text;
+    std::string quoted = "'";
+    for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return quoted + "'";
+}
 
 Model read_model(const std::string& path) {
     require_file(path, "model");

@@ -23,6 +23,9 @@ struct Model {
 };
 Model read_model(const std::string& path);
 
+/// Text that a shell takes as one word.
+std::string shell_word(const std::string& text);
+
 /// Throws ConfigError that says how to quantize a network without integer layers.
 void require_quantized(const Model& model);
 

@@ -11,6 +11,8 @@
 #include "core/model_io.h"
 #include "core/options.h"
 #include "mapping/architecture.h"
+#include "training/method.h"
+#include "training/zoo.h"
 
 namespace bitline::cli {
 
@@ -97,6 +99,30 @@ std::string preprocess_list() {
            "in ONNX metadata `bitline.preprocess`, which is then the default.\n";
 }
 
+std::string method_list() {
+    std::string text;
+    const auto bits = [](int low, int high) {
+        return low == high ? fmt::format("{}", low) : fmt::format("{} to {}", low, high);
+    };
+    for (const training::MethodEntry& one : training::methods()) {
+        text +=
+            styled(one.name, Style::bold) + fmt::format("  weights {} bits ({}), inputs {} bits ({}){}\n",
+                                                        bits(one.weight_bits_low, one.weight_bits_high),
+                                                        one.weight_bits, bits(one.input_bits_low, one.input_bits_high),
+                                                        one.input_bits, one.quantizes_gradients ? ", gradients" : "");
+        text += wrap(one.summary, kTableWidth, 4) + wrap(one.paper, kTableWidth, 4);
+    }
+    return text + "\nIn brackets: the default. `bitline train --method NAME` trains with one.\n";
+}
+
+std::string network_list() {
+    std::string text;
+    for (const training::NetworkEntry& one : training::list_networks()) {
+        text += styled(one.name, Style::bold) + "\n" + wrap(one.summary, kTableWidth, 4);
+    }
+    return text + "\n`bitline train NAME --width F` scales the channels; a YAML file of layers is a network, too.\n";
+}
+
 struct Topic {
     std::string name, summary;
     bool takes_name;
@@ -109,6 +135,9 @@ const std::vector<Topic>& topics() {
         {"devices", "presets for --device; with a NAME its YAML", true, devices},
         {"keys", "of an architecture, with type, range and default; with a SECTION those below it", true, keys},
         {"kernels", "of the inner loops: available, in use", false, [](const std::string&) { return kernel_list(); }},
+        {"methods", "of quantization-aware training, for --method", false,
+         [](const std::string&) { return method_list(); }},
+        {"networks", "that bitline train knows by name", false, [](const std::string&) { return network_list(); }},
         {"operators", "of ONNX that are read", false, [](const std::string&) { return operator_list(); }},
         {"preprocess", "names for --preprocess", false, [](const std::string&) { return preprocess_list(); }},
     };
@@ -150,7 +179,8 @@ Command make_list(const CommandEntry& entry) {
                                   "  bitline list devices pcm-nandakumar2019 > cell.yaml\n"
                                   "  bitline list keys adc\n");
     auto arguments = std::make_shared<Arguments>();
-    add_text(command, "TOPIC", arguments->topic, "", "architectures, devices, keys, kernels, operators or preprocess");
+    add_text(command, "TOPIC", arguments->topic, "",
+             "architectures, devices, keys, kernels, methods, networks,\noperators or preprocess");
     add_text(command, "NAME", arguments->name, "", "one architecture or device, or a section of the keys");
     command.run = [arguments] { list(*arguments); };
     return command;

@@ -26,6 +26,12 @@ void ProgressLine::clear() {
     drawn_ = false;
 }
 
+void ProgressLine::keep(const std::string& text) {
+    if (!visible_) return;
+    clear();
+    std::fputs((clean_line(text) + "\n").c_str(), stderr);
+}
+
 std::string progress_text(const Progress& progress) {
     constexpr int kBar = 24;
     const double share =
@@ -34,7 +40,7 @@ std::string progress_text(const Progress& progress) {
     const std::string bar = std::string(size_t(filled), '#') + std::string(size_t(kBar - filled), '.');
     // The passes cost about the same per sample; before a hundredth is done a guess would only mislead.
     const std::string left = share < 0.01 ? "" : "  " + duration_text(progress.seconds * (1 - share) / share) + " left";
-    return fmt::format("{:<14}  [{}]  {:3.0f} %{}", shorten(clean_text(progress.stage), 30), bar, 100 * share, left);
+    return fmt::format("{:<14}  [{}]  {:3.0f} %{}", shorten(clean_text(progress.stage), 40), bar, 100 * share, left);
 }
 
 }  // namespace bitline::cli

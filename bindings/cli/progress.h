@@ -16,6 +16,8 @@ class ProgressLine {
 
     void show(const Progress& progress);
     void clear();
+    /// Replaces the line by one that stays.
+    void keep(const std::string& text);
 
  private:
     bool visible_ = false;

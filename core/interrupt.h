@@ -1,0 +1,20 @@
+#pragma once
+
+// Work that a request to stop (core/error.h) must not leave halfway: a training step, whose state goes into a file when
+// it is done.
+
+namespace bitline {
+
+bool interrupt_requested() noexcept;
+
+/// While one lives, in any thread, check_interrupt throws nothing; whoever holds it asks interrupt_requested between
+/// its steps.
+class InterruptHold {
+ public:
+    InterruptHold() noexcept;
+    ~InterruptHold();
+    InterruptHold(const InterruptHold&) = delete;
+    InterruptHold& operator=(const InterruptHold&) = delete;
+};
+
+}  // namespace bitline
