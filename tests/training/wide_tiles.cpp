@@ -1,4 +1,5 @@
-// Tiles of the size that AVX-512 has, in plain C++: they take the products through the same layouts on any machine.
+// Tiles of vectors as long as those of AVX-512, in plain C++, and of odd sizes: they take the products through layouts
+// that the machine at hand may not use.
 
 #include <cmath>
 
@@ -11,8 +12,8 @@ struct Vector {
     float lane[16];
 };
 constexpr int kLanes = 16;
-constexpr int kRegisters = 32, kRows = 8;
-constexpr int kOuterRows = 6, kOuterVectors = 4;
+constexpr int kRegisters = 12, kRows = 5;
+constexpr int kOuterRows = 4, kOuterVectors = 2;
 
 inline Vector zero() { return {}; }
 inline Vector load(const float* from) {
