@@ -29,7 +29,7 @@ constexpr char kFloat[] = "float";
 
 struct Arguments {
     std::optional<std::string> model, data, test, limit, test_limit, preprocess, classes;
-    std::optional<std::string> width, bias, affine, dropout;
+    std::optional<std::string> width, bias, affine, batch_norm, dropout;
     std::optional<std::string> method, weight_bits, input_bits, gradient_bits, first_last_bits;
     std::vector<std::string> layer_bits;
     std::optional<std::string> epochs, batch, optimizer, rate, momentum, weight_decay, gradient_norm, schedule, warmup;
@@ -189,6 +189,7 @@ NetworkOptions parse_network_options(const Arguments& a) {
     if (a.width) options.width = parse_number("--width", *a.width, 0, 16, true);
     if (a.bias) options.bias = parse_switch("--bias", *a.bias);
     if (a.affine) options.affine = parse_switch("--affine", *a.affine);
+    if (a.batch_norm) options.batch_norm = parse_switch("--batch-norm", *a.batch_norm);
     if (a.dropout) options.dropout = static_cast<float>(parse_number("--dropout", *a.dropout, 0, 0.99, false));
     return options;
 }
@@ -198,6 +199,7 @@ void refuse_network_options(const Arguments& a) {
     refuse_without(a.width, false, "--width", condition);
     refuse_without(a.bias, false, "--bias", condition);
     refuse_without(a.affine, false, "--affine", condition);
+    refuse_without(a.batch_norm, false, "--batch-norm", condition);
     refuse_without(a.dropout, false, "--dropout", condition);
     refuse_without(a.classes, false, "--classes", condition);
 }
@@ -278,6 +280,7 @@ OptionTexts more_options(const Arguments& a) {
         texts.emplace_back("width", real_text(options.width));
         texts.emplace_back("bias", on(options.bias));
         texts.emplace_back("affine", on(options.affine));
+        texts.emplace_back("batch norm", options.batch_norm ? "on" : "off");
         texts.emplace_back("dropout", real_text(double(options.dropout)));
     }
     if (a.teacher) texts.emplace_back("teacher", "of SHA-256 " + sha256_file(*a.teacher));
@@ -458,6 +461,7 @@ void add_inputs(Command& command, Arguments& a) {
              "of a new network's layers with weights (on where no batch\nnorm "
              "follows)");
     add_text(command, "--affine", a.affine, "on|off", "whether its batch norms learn gamma and beta (on)");
+    add_text(command, "--batch-norm", a.batch_norm, "on|off", "whether it has batch norms (on)");
     add_text(command, "--dropout", a.dropout, "S", "share of the last layer's inputs set to 0, below 1 (0)");
 }
 
