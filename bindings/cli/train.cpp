@@ -365,8 +365,8 @@ class Session {
 
     void train() {
         try {
-            trainer_.run({[&](const TrainProgress& p) { line_.show(progress_of(p)); },
-                          [&](const EpochResult& result) { finish_epoch(result); }});
+            trainer_.run(
+                {[&](const TrainProgress& p) { show(p); }, [&](const EpochResult& result) { finish_epoch(result); }});
         } catch (const Interrupted&) {
             line_.clear();
             save_interrupted();
@@ -378,6 +378,14 @@ class Session {
     }
 
  private:
+    /// Steps of small networks come by the thousand per second.
+    void show(const TrainProgress& progress) {
+        constexpr double kPause = 0.1;  // s
+        if (progress.seconds < shown_ + kPause) return;
+        shown_ = progress.seconds;
+        line_.show(progress_of(progress));
+    }
+
     void finish_epoch(const EpochResult& result) {
         run_.report.last = result;
         line_.keep(epoch_text(result));
@@ -431,6 +439,7 @@ class Session {
     ProgressLine line_;
     EpochJournal journal_;
     int64_t saved_epoch_ = -1;
+    double shown_ = -1;  // s
 };
 
 void train_command(const Arguments& arguments, const CLI::App& app) {

@@ -110,8 +110,9 @@ def test_ctrl_c_keeps_the_run_and_resuming_gives_the_same_bits(run_bitline, prog
     whole = [a if a != "out.h5" else "whole.h5" for a in long]
     whole[whole.index("log.jsonl")] = "whole.jsonl"
     assert run_bitline(whole, cwd=tmp_path).returncode == 0
-    text, code = interrupted_run(program, long, r"\repoch 3/60, loss [0-9.]+, [0-9.]+ %", tmp_path)
+    text, code = interrupted_run(program, long, r"epoch 3/60  loss", tmp_path)
     assert code == 1 and "interrupted" in text, text
+    assert re.search(r"\repoch \d+/60, loss [0-9.]+, [0-9.]+ % +\[[#.]+\]", text), text
     assert re.search(r"epoch 2/60  loss [0-9.]+  train [0-9.]+ %  test [0-9.]+ %", text)
     command = re.search(r"go on with: bitline (train [^\r\n]*)", text).group(1)
     assert (tmp_path / "out.checkpoint.h5").is_file() and not (tmp_path / "out.h5").exists()
@@ -147,7 +148,7 @@ def test_a_checkpoint_of_another_run_is_refused(run_bitline, tiny, tmp_path, dig
     refused([*resume, "--initial", "c.h5"], "--initial has no effect with --resume")
     (tmp_path / "cut.h5").write_bytes((tmp_path / "c.h5").read_bytes()[:-100])
     refused([*tiny, "--resume", "cut.h5"], "cut.h5")
-    refused([*tiny, "--resume", "out.h5"], "overwrite")
+    refused([*tiny, "--resume", "out.h5"], "two results would be written")
     refused([*tiny, "--resume", digits / "digits.h5", "--checkpoint", "d.h5"], "is no checkpoint")
     # What another run has learned is a start for any options.
     started = [a if a != "0.01" else "0.001" for a in tiny] + ["--method", "ste", "--initial", "c.h5", "--json", "-"]

@@ -85,7 +85,7 @@ TEST(TrainOptions, AreCheckedAndDescribed) {
 
 // ------------------------------------------------------------------------------------------ runs
 
-/// Two-dimensional points of three classes around corners of a triangle, on images of 1 x 4 x 4 with a bright block.
+/// Images of three classes: a bright block above to the left, above to the right, or below, under noise.
 std::shared_ptr<ListedData> blocks(int64_t samples, uint32_t seed) {
     std::vector<float> x;
     std::vector<int32_t> y;
@@ -254,7 +254,7 @@ TEST(Trainer, StopsWhereNumbersAreNoLongerFinite) {
     setting.method = "";
     Made made(setting);
     EXPECT_THAT([&] { made.trainer.run({}); },
-                ThrowsMessage<Diverged>(AllOf(HasSubstr("step "), HasSubstr("epoch 1"))));
+                ThrowsMessage<Diverged>(AllOf(HasSubstr("step "), HasSubstr("(epoch "))));
 }
 
 TEST(Trainer, LearnsFromATeacher) {
