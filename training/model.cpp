@@ -125,7 +125,8 @@ void Model::Impl::add_dropout(int value) {
     const auto found = source.dropout.find(value);
     if (found == source.dropout.end() || found->second == 0) return;
     Step step;
-    step.layer = make_dropout(source.network.values[size_t(value)].name + ".dropout", static_cast<int>(steps.size()), found->second);
+    step.layer = make_dropout(source.network.values[size_t(value)].name + ".dropout", static_cast<int>(steps.size()),
+                              found->second);
     step.inputs = {slot_of_value[size_t(value)]};
     step.output = new_slot();
     slot_of_value[size_t(value)] = step.output;
@@ -300,8 +301,8 @@ Model::~Model() = default;
 const Tensor& Model::forward(const Pass& pass, const Tensor& input) {
     Impl& m = *impl_;
     m.slots[0] = input;
-    if (m.hardware && m.unseen()) m.forward_all(pass, false);  // ranges, before a chip can be programmed
-    m.forward_all(pass, true);
+    if (m.hardware && !pass.ideal && m.unseen()) m.forward_all(pass, false);  // ranges, before a chip is programmed
+    m.forward_all(pass, !pass.ideal);
     return m.slots[size_t(m.slot_of_value[size_t(m.source.network.output)])];
 }
 
