@@ -70,8 +70,11 @@ TEST(TrainOptions, AreCheckedAndDescribed) {
     };
     differs([](auto& o) { o.epochs = 3; });
     differs([](auto& o) { o.seed = 3; });
-    differs([](auto& o) { o.optimizer.decoupled = true; });
     differs([](auto& o) { o.optimizer.kind = OptimizerOptions::Kind::adam; });
+    TrainOptions adam, adamw;
+    adam.optimizer.kind = adamw.optimizer.kind = OptimizerOptions::Kind::adam;
+    adamw.optimizer.decoupled = true;
+    EXPECT_NE(describe(adam), describe(adamw));
     differs([](auto& o) { o.optimizer.nesterov = true; });
     differs([](auto& o) { o.optimizer.momentum = 0.8; });
     differs([](auto& o) { o.optimizer.largest_norm = 0.8; });
