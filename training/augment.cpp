@@ -46,6 +46,8 @@ void set_item(Augmentation& augmentation, const std::string& item, const std::st
         augmentation.reflect = true;
     } else if (item == "flip") {
         augmentation.flip = true;
+    } else if (item == "none") {
+        fail(text, "none stands alone");
     } else {
         const std::string name = item.substr(0, item.find('='));
         fail(text, fmt::format("'{}' is unknown, did you mean '{}'?", printable(item),

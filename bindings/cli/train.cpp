@@ -30,7 +30,7 @@ constexpr char kFloat[] = "float";
 
 struct Arguments {
     std::optional<std::string> model, data, test, limit, test_limit, preprocess, classes;
-    std::optional<std::string> width, bias, affine, dropout;
+    std::optional<std::string> width, bias, affine, batch_norm, dropout;
     std::optional<std::string> method, weight_bits, input_bits, gradient_bits, first_last_bits;
     std::vector<std::string> layer_bits;
     std::optional<std::string> epochs, batch, optimizer, rate, momentum, weight_decay, gradient_norm, schedule, warmup;
@@ -191,6 +191,7 @@ NetworkOptions parse_network_options(const Arguments& a) {
     if (a.width) options.width = parse_number("--width", *a.width, 0, 16, true);
     if (a.bias) options.bias = parse_switch("--bias", *a.bias);
     if (a.affine) options.affine = parse_switch("--affine", *a.affine);
+    if (a.batch_norm) options.batch_norm = parse_switch("--batch-norm", *a.batch_norm);
     if (a.dropout) options.dropout = static_cast<float>(parse_number("--dropout", *a.dropout, 0, 0.99, false));
     return options;
 }
@@ -200,6 +201,7 @@ void refuse_network_options(const Arguments& a) {
     refuse_without(a.width, false, "--width", condition);
     refuse_without(a.bias, false, "--bias", condition);
     refuse_without(a.affine, false, "--affine", condition);
+    refuse_without(a.batch_norm, false, "--batch-norm", condition);
     refuse_without(a.dropout, false, "--dropout", condition);
     refuse_without(a.classes, false, "--classes", condition);
 }
@@ -280,6 +282,7 @@ OptionTexts more_options(const Arguments& a, const HardwarePlan& plan) {
         texts.emplace_back("width", real_text(options.width));
         texts.emplace_back("bias", on(options.bias));
         texts.emplace_back("affine", on(options.affine));
+        texts.emplace_back("batch norm", options.batch_norm ? "on" : "off");
         texts.emplace_back("dropout", real_text(double(options.dropout)));
     }
     if (a.teacher) texts.emplace_back("teacher", "of SHA-256 " + sha256_file(*a.teacher));
@@ -370,8 +373,8 @@ class Session {
     void train() {
         try {
             if (source_of(*arguments_.model) == Source::file && trainer_.standing().step == 0) measure_before();
-            trainer_.run({[&](const TrainProgress& p) { line_.show(progress_of(p)); },
-                          [&](const EpochResult& result) { finish_epoch(result); }});
+            trainer_.run(
+                {[&](const TrainProgress& p) { show(p); }, [&](const EpochResult& result) { finish_epoch(result); }});
         } catch (const Interrupted&) {
             line_.clear();
             save_interrupted();
@@ -425,6 +428,14 @@ class Session {
         first.values = calibration()(0, first.samples);
         model_.forward(look, first);
         before_ = measure();
+    }
+
+    /// Steps of small networks come by the thousand per second.
+    void show(const TrainProgress& progress) {
+        constexpr double kPause = 0.1;  // s
+        if (progress.seconds < shown_ + kPause) return;
+        shown_ = progress.seconds;
+        line_.show(progress_of(progress));
     }
 
     void finish_epoch(const EpochResult& result) {
@@ -485,6 +496,7 @@ class Session {
     EpochJournal journal_;
     int64_t saved_epoch_ = -1;
     std::optional<Chain> before_;
+    double shown_ = -1;  // s
 };
 
 void train_command(const Arguments& arguments, const CLI::App& app) {
@@ -515,6 +527,7 @@ void add_inputs(Command& command, Arguments& a) {
              "of a new network's layers with weights (on where no batch\nnorm "
              "follows)");
     add_text(command, "--affine", a.affine, "on|off", "whether its batch norms learn gamma and beta (on)");
+    add_text(command, "--batch-norm", a.batch_norm, "on|off", "whether it has batch norms (on)");
     add_text(command, "--dropout", a.dropout, "S", "share of the last layer's inputs set to 0, below 1 (0)");
 }
 

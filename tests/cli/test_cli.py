@@ -16,7 +16,7 @@ import onnx
 import onnxruntime
 import pytest
 
-COMMANDS = ["inspect", "quantize", "map", "simulate", "device", "fit", "list"]
+COMMANDS = ["inspect", "quantize", "map", "simulate", "device", "fit", "train", "list"]
 SAMPLES = 24
 NOISY = ["--set", "cell.programming_error.sigma=0.05", "--set", "cell.read_noise.sigma=0.05"]
 

@@ -62,7 +62,7 @@ TEST(Augmentation, IsReadAndWritten) {
     const auto reading = [](const std::string& text) { return [text] { parse_augmentation(text); }; };
     EXPECT_THAT(reading("flop"), config_error("'flop' is unknown, did you mean 'flip'?"));
     EXPECT_THAT(reading(""), config_error("write none"));
-    EXPECT_THAT(reading("flip,none"), config_error("'none' is unknown"));
+    EXPECT_THAT(reading("flip,none"), config_error("none stands alone"));
     EXPECT_THAT(reading("crop=0"), config_error("violates 1 <= crop <= 1024"));
     EXPECT_THAT(reading("crop=x"), config_error("crop"));
     EXPECT_THAT(reading("crop"), config_error("'crop' is unknown"));
