@@ -9,10 +9,8 @@ namespace {
 
 constexpr int kGroup = 3;      // panels of a tile's columns: twelve sums hide the latency of a fused multiply-add
 constexpr int kDepth = 192;    // rows taken together: a group's panels stay in the first-level cache
-constexpr int kLeast = kLanes;
 
 constexpr int least(int a, int b) { return a < b ? a : b; }
-constexpr int most(int a, int b) { return a > b ? a : b; }
 
 // ------------------------------------------------------------------------------------------------ panels
 
@@ -86,6 +84,29 @@ void add_products(const Panels& x, Range rows, Range cols, int depth, const Targ
 
 // ------------------------------------------------------------------------------------------------ shared ports
 
+/// Columns of the ports `run` from the column `col` on: the rows are the shared ports, those of the child from `first` on.
+void gather_run(const Run& run, const BoxMatrix& child, int first, int shared, const Panels& x, int col) {
+    const bool before = run.from < first;  // above the diagonal the shared ports are the columns
+    const std::ptrdiff_t down = before ? 1 : child.stride, across = before ? child.stride : 1;
+    const double* from = child.at + (before ? run.from * child.stride + first : first * child.stride + run.from);
+    int n = 0;
+    while (n < run.count) {
+        double* to = x.panel((col + n) / kLanes) + (col + n) % kLanes;
+        const double* at = from + n * across;
+        if ((col + n) % kLanes > 0 || n + kLanes > run.count) {
+            for (int s = 0; s < shared; ++s) to[s * kLanes] = at[s * down];
+            n += 1;
+            continue;
+        }
+        if (before)
+            for (int s = 0; s < shared; ++s)
+                for (int k = 0; k < kLanes; ++k) to[s * kLanes + k] = at[s + k * across];
+        else
+            for (int s = 0; s < shared; ++s) store(to + s * kLanes, load(at + s * down));
+        n += kLanes;
+    }
+}
+
 /// The conductances of the shared ports to one another and to those that are left, in panels.
 void gather_shared(const Merge& merge, const BoxMatrix children[2], const Panels& x) {
     const int shared = merge.shared, padded = round_up(shared, kLanes), end = padded + round_up(merge.ports, kLanes);
@@ -104,18 +125,8 @@ void gather_shared(const Merge& merge, const BoxMatrix children[2], const Panels
     int col = padded;
     for (int i = 0; i < merge.runs; ++i) {
         const Run& run = merge.run[i];
-        const BoxMatrix& child = children[run.child];
-        const int first = merge.first_shared[run.child];
-        for (int n = 0; n < run.count; ++n, ++col) {
-            double* to = x.panel(col / kLanes) + col % kLanes;
-            if (run.from < first) {  // above the diagonal the shared ports are the columns
-                const double* from = child.at + (run.from + n) * child.stride + first;
-                for (int s = 0; s < shared; ++s) to[s * kLanes] = from[s];
-            } else {
-                const double* from = child.at + first * child.stride + run.from + n;
-                for (int s = 0; s < shared; ++s) to[s * kLanes] = from[s * child.stride];
-            }
-        }
+        gather_run(run, children[run.child], merge.first_shared[run.child], shared, x, col);
+        col += run.count;
     }
 }
 
@@ -195,8 +206,8 @@ void factor_shared(const Panels& x, int shared, int panels) {
 
 // ------------------------------------------------------------------------------------------------ merge
 
-/// What each child brings along between the ports that are left: `width` numbers each.
-void gather_ports(const Merge& merge, const BoxMatrix children[2], int width, const BoxMatrix& result) {
+/// What each child brings along between the ports that are left.
+void gather_ports(const Merge& merge, const BoxMatrix children[2], const BoxMatrix& result) {
     int row = 0;
     for (int i = 0; i < merge.runs && row < merge.row_end; ++i) {
         const Run& in = merge.run[i];
@@ -206,15 +217,14 @@ void gather_ports(const Merge& merge, const BoxMatrix children[2], int width, co
             for (int j = i; j < merge.runs; ++j) {
                 const Run& across = merge.run[j];
                 const int skip = j == i ? n : 0;
-                double* to = result.at + (row * result.stride + col + skip) * width;
-                const double* from = child.at + ((in.from + n) * child.stride + across.from + skip) * width;
-                const int count = (across.count - skip) * width;
+                double* to = result.at + row * result.stride + col + skip;
+                const std::size_t bytes = sizeof(double) * std::size_t(across.count - skip);
                 col += across.count;
                 if (col <= merge.col_begin) continue;
                 if (across.child == in.child)
-                    for (int k = 0; k < count; ++k) to[k] = from[k];
+                    __builtin_memcpy(to, child.at + (in.from + n) * child.stride + across.from + skip, bytes);
                 else
-                    for (int k = 0; k < count; ++k) to[k] = 0;
+                    __builtin_memset(to, 0, bytes);
             }
         }
     }
@@ -225,7 +235,7 @@ void merge(const Merge& merge, const BoxMatrix children[2], double* factor, cons
     const Panels x{factor, std::ptrdiff_t(shared) * kLanes};
     gather_shared(merge, children, x);
     factor_shared(x, shared, first + round_up(merge.ports, kLanes) / kLanes);
-    gather_ports(merge, children, 1, result);
+    gather_ports(merge, children, result);
     const int from = merge.col_begin / kLanes;
     const Range rows{first, first + round_up(merge.row_end, kLanes) / kLanes};
     const Range cols{first + from, first + round_up(merge.ports, kLanes) / kLanes};
@@ -258,29 +268,13 @@ void gather_shared_lanes(const Merge& merge, const BoxMatrix children[2], double
     }
 }
 
-void factor_shared_lanes(int shared, double* x, int width) {
-    for (int s = 0; s < shared; ++s) {
-        double* row = x + std::ptrdiff_t(s) * width * kLanes;
-        Vec sum = all(0);
-        for (int c = s + 1; c < width; ++c) sum = add(sum, lane_load(row, c));
-        const Vec root = inverse_root(sum);
-        lane_store(row, s, root);
-        for (int c = s + 1; c < width; ++c) lane_store(row, c, mul(lane_load(row, c), root));
-        for (int t = s + 1; t < shared; ++t) {
-            double* below = x + std::ptrdiff_t(t) * width * kLanes;
-            const Vec factor = lane_load(row, t);
-            for (int c = t + 1; c < width; ++c)
-                lane_store(below, c, fused(factor, lane_load(row, c), lane_load(below, c)));
-        }
-    }
-}
-
-/// out(r, c) += sum over s of x(s, row + r) x(s, col + c).
+/// out(r, c) = from(r, c) + sum over s of x(s, row + r) x(s, col + c); from: nothing where it is null.
 template <int kRows, int kCols>
-inline void lane_tile(const double* x, int width, int shared, int row, int col, double* out, std::ptrdiff_t stride) {
+inline void lane_tile(const double* x, int width, int shared, int row, int col, const BoxMatrix& from,
+                      const BoxMatrix& out) {
     Vec sum[kRows][kCols];
     for (int r = 0; r < kRows; ++r)
-        for (int c = 0; c < kCols; ++c) sum[r][c] = lane_load(out, r * stride + c);
+        for (int c = 0; c < kCols; ++c) sum[r][c] = from.at ? lane_load(from.at, r * from.stride + c) : all(0);
     for (int s = 0; s < shared; ++s) {
         const double* at = x + std::ptrdiff_t(s) * width * kLanes;
         Vec right[kCols];
@@ -294,28 +288,111 @@ inline void lane_tile(const double* x, int width, int shared, int row, int col, 
         }
     }
     for (int r = 0; r < kRows; ++r)
-        for (int c = 0; c < kCols; ++c) lane_store(out, r * stride + c, sum[r][c]);
+        for (int c = 0; c < kCols; ++c) lane_store(out.at, r * out.stride + c, sum[r][c]);
 }
 
+inline BoxMatrix lane_shift(const BoxMatrix& matrix, std::ptrdiff_t row, std::ptrdiff_t col) {
+    return {matrix.at ? matrix.at + (row * matrix.stride + col) * kLanes : nullptr, matrix.stride};
+}
+
+/// kRows rows of a rectangle of `cols` columns.
 template <int kRows>
-inline void lane_tiles(const double* x, int width, int shared, int row, double* out, std::ptrdiff_t stride) {
-    int col = shared + row;
-    for (; col + kGroup <= width; col += kGroup)
-        lane_tile<kRows, kGroup>(x, width, shared, shared + row, col, out + (col - shared) * kLanes, stride);
-    for (; col < width; ++col)
-        lane_tile<kRows, 1>(x, width, shared, shared + row, col, out + (col - shared) * kLanes, stride);
+inline void lane_rows(const double* x, int width, int shared, int row, int col, int cols, const BoxMatrix& from,
+                      const BoxMatrix& out) {
+    int c = 0;
+    for (; c + 3 <= cols; c += 3)
+        lane_tile<kRows, 3>(x, width, shared, row, col + c, lane_shift(from, 0, c), lane_shift(out, 0, c));
+    if (cols - c == 2)
+        lane_tile<kRows, 2>(x, width, shared, row, col + c, lane_shift(from, 0, c), lane_shift(out, 0, c));
+    if (cols - c == 1)
+        lane_tile<kRows, 1>(x, width, shared, row, col + c, lane_shift(from, 0, c), lane_shift(out, 0, c));
+}
+
+/// A rectangle of `rows` by `cols`; `upper`: what lies above its diagonal is enough.
+void lane_rectangle(const double* x, int width, int shared, int row, int rows, int col, int cols, bool upper,
+                    const BoxMatrix& from, const BoxMatrix& out) {
+    for (int r = 0; r < rows;) {
+        const int skip = upper ? r : 0, left = rows - r;
+        const BoxMatrix in = lane_shift(from, r, skip), to = lane_shift(out, r, skip);
+        if (left >= 4) {
+            lane_rows<4>(x, width, shared, row + r, col + skip, cols - skip, in, to);
+            r += 4;
+        } else if (left >= 2) {
+            lane_rows<2>(x, width, shared, row + r, col + skip, cols - skip, in, to);
+            r += 2;
+        } else {
+            lane_rows<1>(x, width, shared, row + r, col + skip, cols - skip, in, to);
+            r += 1;
+        }
+    }
+}
+
+/// Eliminates the shared ports from .. from + kRows - 1: their rows become X.
+template <int kRows>
+void factor_rows(double* x, int width, int from) {
+    const BoxMatrix rows{x + (std::ptrdiff_t(from) * width + from) * kLanes, width};
+    lane_rows<kRows>(x, width, from, from, from, width - from, rows, rows);
+    Vec outside[kRows], root[kRows], factor[kRows][kRows];
+    for (int s = 0; s < kRows; ++s) outside[s] = all(0);
+    for (int c = kRows; c < width - from; ++c)
+        for (int s = 0; s < kRows; ++s) outside[s] = add(outside[s], lane_load(rows.at, s * width + c));
+    for (int s = 0; s < kRows; ++s)
+        for (int c = s + 1; c < kRows; ++c) factor[s][c] = lane_load(rows.at, s * width + c);
+    for (int s = 0; s < kRows; ++s) {
+        Vec sum = outside[s];
+        for (int c = s + 1; c < kRows; ++c) sum = add(sum, factor[s][c]);
+        root[s] = inverse_root(sum);
+        outside[s] = mul(outside[s], root[s]);
+        for (int c = s + 1; c < kRows; ++c) factor[s][c] = mul(factor[s][c], root[s]);
+        for (int t = s + 1; t < kRows; ++t) {
+            outside[t] = fused(factor[s][t], outside[s], outside[t]);
+            for (int c = t + 1; c < kRows; ++c) factor[t][c] = fused(factor[s][t], factor[s][c], factor[t][c]);
+        }
+        lane_store(rows.at, s * width + s, root[s]);
+        for (int c = s + 1; c < kRows; ++c) lane_store(rows.at, s * width + c, factor[s][c]);
+    }
+    for (int c = kRows; c < width - from; ++c) {
+        Vec column[kRows];
+        for (int t = 0; t < kRows; ++t) {
+            column[t] = lane_load(rows.at, t * width + c);
+            for (int s = 0; s < t; ++s) column[t] = fused(factor[s][t], column[s], column[t]);
+            column[t] = mul(column[t], root[t]);
+            lane_store(rows.at, t * width + c, column[t]);
+        }
+    }
+}
+
+void factor_shared_lanes(int shared, double* x, int width) {
+    for (int s = 0; s < shared;) {
+        if (shared - s >= 4) {
+            factor_rows<4>(x, width, s);
+            s += 4;
+        } else if (shared - s >= 2) {
+            factor_rows<2>(x, width, s);
+            s += 2;
+        } else {
+            factor_rows<1>(x, width, s);
+            s += 1;
+        }
+    }
 }
 
 void merge_lanes(const Merge& merge, const BoxMatrix children[2], double* factor, const BoxMatrix& result) {
-    const int width = merge.shared + merge.ports;
+    const int shared = merge.shared, width = shared + merge.ports;
     gather_shared_lanes(merge, children, factor, width);
-    factor_shared_lanes(merge.shared, factor, width);
-    gather_ports(merge, children, kLanes, result);
+    factor_shared_lanes(shared, factor, width);
     int row = 0;
-    for (; row + kLanes <= merge.ports; row += kLanes)
-        lane_tiles<kLanes>(factor, width, merge.shared, row, result.at + row * result.stride * kLanes, result.stride);
-    for (; row < merge.ports; ++row)
-        lane_tiles<1>(factor, width, merge.shared, row, result.at + row * result.stride * kLanes, result.stride);
+    for (int i = 0; i < merge.runs; row += merge.run[i++].count) {
+        const Run& in = merge.run[i];
+        int col = row;
+        for (int j = i; j < merge.runs; col += merge.run[j++].count) {
+            const Run& across = merge.run[j];
+            BoxMatrix from;
+            if (across.child == in.child) from = lane_shift(children[in.child], in.from, across.from);
+            lane_rectangle(factor, width, shared, shared + row, in.count, shared + col, across.count, i == j, from,
+                           lane_shift(result, row, col));
+        }
+    }
 }
 
 }  // namespace

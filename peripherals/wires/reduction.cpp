@@ -19,6 +19,9 @@ constexpr int kLeaf = 16;  // cells along a leaf's side, at most
 /// An odd number of cache lines: rows that follow each other lie in different sets of a cache.
 ptrdiff_t stride_for(size_t ports) { return ptrdiff_t((ports + 15) / 16 * 16 + 8); }
 
+/// The same for boxes in lanes, in vectors; a row of a single cell's box stays within two lines.
+size_t lane_stride(size_t ports) { return ports > 4 ? ports | 1 : ports; }
+
 void provide(Numbers& numbers, size_t count) {
     if (numbers.size() * 8 < count) numbers.resize((count + 7) / 8);
 }
@@ -35,7 +38,7 @@ LeafShape make_shape(int rows, int cols) {
     plan_merges(shape.tree, lane_factor_size);
     for (const size_t ports : shape.tree.slots) {
         shape.slot.push_back(shape.size);
-        shape.size += ports * ports;
+        shape.size += ports * lane_stride(ports);
     }
     return shape;
 }
@@ -91,23 +94,24 @@ namespace {
 // ------------------------------------------------------------------------------------------------ leaves
 
 BoxMatrix lane_matrix(const LeafShape& shape, const Node& node, double* lanes) {
-    return {lanes + shape.slot[size_t(node.slot)] * kLanes, node.ports.total()};
+    const size_t stride = lane_stride(size_t(node.ports.total()));
+    return {lanes + shape.slot[size_t(node.slot)] * kLanes, ptrdiff_t(stride)};
 }
 
 /// The boxes of single cells, one in each lane.
-void fill_cells(const CellGrid& cells, const Segments& segments, const LeafGroup& group, const Node& node, double* box) {
+void fill_cells(const CellGrid& cells, const Segments& segments, const LeafGroup& group, const Node& node,
+                double* box) {
     for (int lane = 0; lane < kLanes; ++lane)
         write_element(element_at(cells, segments, group.row[lane] + node.row, group.col[lane] + node.col), box + lane);
 }
 
 /// The matrix of a leaf out of its lane; ports that lead out of the array are none.
-void take_leaf(const LeafShape& shape, const Node& leaf, const double* lane, const BoxMatrix& result) {
+void take_leaf(const LeafShape& shape, const Node& leaf, const BoxMatrix& lane, const BoxMatrix& result) {
     const PortCounts& all = shape.tree.nodes.back().ports;
-    const ptrdiff_t stride = all.total();
     int row = 0;
     for (int side = 0; side < kSides; ++side) {
         for (int n = 0; n < leaf.ports.count[side]; ++n, ++row) {
-            const double* from = lane + (all.first(Side(side)) + n) * stride * kLanes;
+            const double* from = lane.at + (all.first(Side(side)) + n) * lane.stride * kLanes;
             int col = leaf.ports.first(Side(side));
             for (int across = side; across < kSides; ++across) {
                 const double* at = from + ptrdiff_t(all.first(Side(across))) * kLanes;
@@ -138,14 +142,14 @@ void reduce_group(const CellGrid& cells, ReductionBuffers& buffers, const LeafSh
                                        lane_matrix(shape, shape.tree.nodes[size_t(node.child[1])], lanes)};
         buffers.elimination->merge_lanes(node.merge, children, factor + (keep ? node.factor : 0), box);
     }
-    const double* whole = lane_matrix(shape, shape.tree.nodes.back(), lanes).at;
+    const BoxMatrix whole = lane_matrix(shape, shape.tree.nodes.back(), lanes);
     for (int lane = 0; lane < kLanes; ++lane) {
         const int node = group.node[lane];
         if (lane > 0 && node == group.node[lane - 1]) break;
         const Node& leaf = buffers.plan.tree.nodes[size_t(node)];
         const size_t ports = size_t(leaf.ports.total());
         provide(buffers.leaves[size_t(node)], size_t(round_up(int(ports), kLanes)) * size_t(stride_for(ports)));
-        take_leaf(shape, leaf, whole + lane, leaf_matrix(buffers, node));
+        take_leaf(shape, leaf, {whole.at + lane, whole.stride}, leaf_matrix(buffers, node));
     }
 }
 
