@@ -1,9 +1,9 @@
 #pragma once
 
 // The box of a single cell: its left port is the word line's node at the cell to the left (or the driver), its right
-// port the word line's node at the cell itself, its top port the bit line's node at the cell itself, its bottom port the
-// bit line's node at the cell below (or the sense amplifier). In the last column the right port is the driver there, in
-// the first row the top port is the sense amplifier there, and the cell's own nodes are eliminated.
+// port the word line's node at the cell itself, its top port the bit line's node at the cell itself, its bottom port
+// the bit line's node at the cell below (or the sense amplifier). In the last column the right port is the driver
+// there, in the first row the top port is the sense amplifier there, and the cell's own nodes are eliminated.
 
 #include <cstddef>
 

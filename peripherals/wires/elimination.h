@@ -21,8 +21,8 @@ struct Merge {
     int shared = 0;                // how many both have
     int first_shared[2] = {0, 0};  // where these begin in each child
     int runs = 0;
-    Run run[6];     // the ports that are left, in the order of the merged box
-    int ports = 0;  // how many are left
+    Run run[6];                      // the ports that are left, in the order of the merged box
+    int ports = 0;                   // how many are left
     int row_end = 0, col_begin = 0;  // wanted of the result: rows below `row_end`, columns from `col_begin` on
 };
 
@@ -32,13 +32,13 @@ struct BoxMatrix {
     std::ptrdiff_t stride = 0;
 };
 
-constexpr int kLanes = 4;  // numbers of a vector; also boxes that are merged together in its lanes
+constexpr int kLanes = 4;   // numbers of a vector; also boxes that are merged together in its lanes
 constexpr int kBlock = 16;  // shared ports that are factored together
 
 constexpr int round_up(int count, int to) { return (count + to - 1) / to * to; }
 
-// What an elimination leaves behind, from which the voltages of the eliminated nodes follow. With s the eliminated nodes
-// and c the nodes s and ports behind them, of conductance matrix C:
+// What an elimination leaves behind, from which the voltages of the eliminated nodes follow. With s the eliminated
+// nodes and c the nodes s and ports behind them, of conductance matrix C:
 //
 // merge: panels of four columns, each with round_up(shared, 4) rows of four numbers. The columns are the shared ports,
 // rounded up to four, and the ports that are left, likewise. In row s the columns of s's own block of kBlock hold
@@ -58,8 +58,8 @@ constexpr std::size_t lane_factor_size(const Merge& merge) {
 
 struct Elimination {
     const char* name;
-    /// `factor`: factor_size numbers. `result` holds round_up(ports, 4) rows and at least as many columns; what it holds
-    /// below the diagonal and outside of what is wanted is left undefined.
+    /// `factor`: factor_size numbers. `result` holds round_up(ports, 4) rows and at least as many columns; what it
+    /// holds below the diagonal and outside of what is wanted is left undefined.
     void (*merge)(const Merge& merge, const BoxMatrix children[2], double* factor, const BoxMatrix& result);
     /// Four boxes at once: every number is a vector, strides count vectors. `factor`: lane_factor_size numbers.
     void (*merge_lanes)(const Merge& merge, const BoxMatrix children[2], double* factor, const BoxMatrix& result);

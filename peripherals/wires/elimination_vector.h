@@ -7,8 +7,8 @@
 namespace bitline::wires {
 namespace {
 
-constexpr int kGroup = 3;      // panels of a tile's columns: twelve sums hide the latency of a fused multiply-add
-constexpr int kDepth = 192;    // rows taken together: a group's panels stay in the first-level cache
+constexpr int kGroup = 3;    // panels of a tile's columns: twelve sums hide the latency of a fused multiply-add
+constexpr int kDepth = 192;  // rows taken together: a group's panels stay in the first-level cache
 
 constexpr int least(int a, int b) { return a < b ? a : b; }
 
@@ -84,7 +84,8 @@ void add_products(const Panels& x, Range rows, Range cols, int depth, const Targ
 
 // ------------------------------------------------------------------------------------------------ shared ports
 
-/// Columns of the ports `run` from the column `col` on: the rows are the shared ports, those of the child from `first` on.
+/// Columns of the ports `run` from the column `col` on: the rows are the shared ports, those of the child from `first`
+/// on.
 void gather_run(const Run& run, const BoxMatrix& child, int first, int shared, const Panels& x, int col) {
     const bool before = run.from < first;  // above the diagonal the shared ports are the columns
     const std::ptrdiff_t down = before ? 1 : child.stride, across = before ? child.stride : 1;
@@ -184,8 +185,7 @@ void scale_rows(const Panels& x, int from, Range cols, const Diagonal& block) {
         const int panels = least(kGroup, cols.end - col);
         double* in = x.panel(col) + from * kLanes;
         for (int r = block.size / kLanes - 1; r >= 0; --r)  // the rows above a tile's own are still wanted
-            tile<false>(panels, packed[r][0], in, x.size, (r + 1) * kLanes,
-                        {in + r * kLanes * kLanes, kLanes, x.size});
+            tile<false>(panels, packed[r][0], in, x.size, (r + 1) * kLanes, {in + r * kLanes * kLanes, kLanes, x.size});
     }
     for (int s = 0; s < block.size; ++s)
         for (int r = 0; r < block.size; ++r) x.number(from + s, from + r) = block.inverse[r][s];

@@ -63,7 +63,8 @@ int add_box(MergeTree& tree, const Rectangle& at, int slot, FactorSize factor_si
         const int below = (slot / 2 + 1) * 2;
         node.child[0] = add_box(tree, first, below, factor_size);
         node.child[1] = add_box(tree, second, below + 1, factor_size);
-        node.merge = plan_merge(tree.nodes[size_t(node.child[0])].ports, tree.nodes[size_t(node.child[1])].ports, beside);
+        node.merge =
+            plan_merge(tree.nodes[size_t(node.child[0])].ports, tree.nodes[size_t(node.child[1])].ports, beside);
         node.factor = tree.factors;
         const size_t factor = factor_size(node.merge);
         tree.factors += factor;

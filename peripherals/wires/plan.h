@@ -36,7 +36,7 @@ struct Node {
 
 /// Boxes of a rectangle that is cut into leaves, each after the two that it is made of; the last one is the whole.
 struct MergeTree {
-    std::vector<int> row_cut, col_cut;  // (leaves + 1), cells: where leaves begin and end
+    std::vector<int> row_cut, col_cut;             // (leaves + 1), cells: where leaves begin and end
     bool open[kSides] = {true, true, true, true};  // whether the rectangle has ports on this side
     std::vector<Node> nodes;
     std::vector<std::size_t> slots;  // ports of the largest box in each slot

@@ -125,7 +125,8 @@ void take_leaf(const LeafShape& shape, const Node& leaf, const BoxMatrix& lane, 
 }
 
 BoxMatrix leaf_matrix(ReductionBuffers& buffers, int node) {
-    return {start(buffers.leaves[size_t(node)]), stride_for(size_t(buffers.plan.tree.nodes[size_t(node)].ports.total()))};
+    return {start(buffers.leaves[size_t(node)]),
+            stride_for(size_t(buffers.plan.tree.nodes[size_t(node)].ports.total()))};
 }
 
 void reduce_group(const CellGrid& cells, ReductionBuffers& buffers, const LeafShape& shape, size_t number,

@@ -78,7 +78,8 @@ struct ArrayVoltages {
 };
 
 /// Voltages for sources of `drive` (rows) V behind the drivers and `sense` (cols) V behind the sense amplifiers (none:
-/// 0 V; writing holds bit lines at other voltages). Throws ConfigError for a wrong size or a voltage that is not finite.
+/// 0 V; writing holds bit lines at other voltages). Throws ConfigError for a wrong size or a voltage that is not
+/// finite.
 ArrayVoltages solve_voltages(const FactoredArray& array, std::span<const double> drive,
                              std::span<const double> sense = {});
 

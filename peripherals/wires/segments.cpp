@@ -51,9 +51,10 @@ void check_fault(const CellGrid& cells, const WireOptions& options, const Segmen
     const char* line = row ? "row" : "column";
     const int lines = row ? cells.rows : cells.cols, last = row ? cells.cols : cells.rows;
     if (fault.index < 0 || fault.index >= lines || fault.position < 0 || fault.position > last) {
-        throw ConfigError(fmt::format("wires: fault of segment {} of {} {}: lines lie within 0 .. {}, segments within "
-                                      "0 .. {}",
-                                      fault.position, line, fault.index, lines - 1, last));
+        throw ConfigError(
+            fmt::format("wires: fault of segment {} of {} {}: lines lie within 0 .. {}, segments within "
+                        "0 .. {}",
+                        fault.position, line, fault.index, lines - 1, last));
     }
     const bool first = fault.position == 0, end = fault.position == last;
     if (!first && !end) return;

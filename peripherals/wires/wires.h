@@ -12,12 +12,12 @@
 //             s                s
 //           I(0)             I(1)
 //
-// The array is linear, so I = Y^T V with a matrix Y (rows x cols) that does not depend on V. Where positive and negative
-// columns lie (in two arrays, side by side or interleaved) is a matter of which columns G holds.
+// The array is linear, so I = Y^T V with a matrix Y (rows x cols) that does not depend on V. Where positive and
+// negative columns lie (in two arrays, side by side or interleaved) is a matter of which columns G holds.
 //
 // Method: Kron reduction (F. Doerfler, F. Bullo, IEEE TCAS-I 60(1), 2013) of the grid in the order of nested dissection
-// (A. George, SIAM J. Numer. Anal. 10(2), 1973). A node is eliminated by the star-mesh transform c_pq += c_sp c_sq / d_s,
-// d_s = sum of s's conductances to the nodes that are left. Only conductances between different nodes are held, so
+// (A. George, SIAM J. Numer. Anal. 10(2), 1973). A node is eliminated by the star-mesh transform c_pq += c_sp c_sq /
+// d_s, d_s = sum of s's conductances to the nodes that are left. Only conductances between different nodes are held, so
 // there is no subtraction anywhere, and every entry of Y is right to a few roundings, however extreme the cells and
 // wires are (W. Grassmann, M. Taksar, D. Heyman, Oper. Res. 33(5), 1985; C. O'Cinneide, Numer. Math. 65, 1993).
 //
@@ -46,9 +46,9 @@ void check(const WireOptions& options);
 /// Whether any resistance differs from 0: without, and without faults, Y = G.
 bool has_resistance(const WireOptions& options);
 
-/// A segment that is broken, or that has no resistance. Position p of a row lies between its cells p - 1 and p, those of
-/// a column likewise; 0 and the last one are the connections to the driver and to the sense amplifier, where there is
-/// one.
+/// A segment that is broken, or that has no resistance. Position p of a row lies between its cells p - 1 and p, those
+/// of a column likewise; 0 and the last one are the connections to the driver and to the sense amplifier, where there
+/// is one.
 struct SegmentFault {
     enum class Line { row, column };
     enum class Kind { open, shorted };

@@ -128,10 +128,10 @@ double error_of(const Array& array, const std::vector<double>& y, int vectors, D
 
 std::string describe(const Array& array) {
     return std::to_string(array.rows) + " x " + std::to_string(array.cols) + ", drive " +
-           std::to_string(int(array.options.drive)) + ", sense " + std::to_string(int(array.options.sense)) +
-           ", row " + std::to_string(array.options.row_ohm) + ", col " + std::to_string(array.options.col_ohm) +
-           ", driver " + std::to_string(array.options.driver_ohm) + ", sense " +
-           std::to_string(array.options.sense_ohm) + " ohm, " + std::to_string(array.faults.size()) + " faults";
+           std::to_string(int(array.options.drive)) + ", sense " + std::to_string(int(array.options.sense)) + ", row " +
+           std::to_string(array.options.row_ohm) + ", col " + std::to_string(array.options.col_ohm) + ", driver " +
+           std::to_string(array.options.driver_ohm) + ", sense " + std::to_string(array.options.sense_ohm) + " ohm, " +
+           std::to_string(array.faults.size()) + " faults";
 }
 
 // ------------------------------------------------------------------------------------------------ exactness
@@ -151,7 +151,8 @@ TEST(Wires, OneCellIsASeriesCircuit) {
 }
 
 TEST(Wires, AgreeWithADirectSolveForEveryInput) {
-    const std::pair<int, int> sizes[] = {{1, 1}, {1, 2}, {2, 1}, {1, 37}, {37, 1}, {3, 5}, {16, 16}, {17, 16}, {19, 33}};
+    const std::pair<int, int> sizes[] = {{1, 1}, {1, 2},   {2, 1},   {1, 37}, {37, 1},
+                                         {3, 5}, {16, 16}, {17, 16}, {19, 33}};
     Draw draw(1);
     for (const auto& [rows, cols] : sizes)
         for (const Drive drive : kDrives)
@@ -263,8 +264,7 @@ TEST(Wires, AreReciprocal) {
     const std::vector<double> y = array.effective(), back = turned.effective();
     double worst = 0;
     for (size_t i = 0; i < 29; ++i)
-        for (size_t j = 0; j < 41; ++j)
-            worst = std::max(worst, std::abs(back[j * 29 + i] / y[i * 41 + j] - 1));
+        for (size_t j = 0; j < 41; ++j) worst = std::max(worst, std::abs(back[j * 29 + i] / y[i * 41 + j] - 1));
     EXPECT_LE(worst, 1e-13);  // of each entry, however small
 }
 
@@ -341,7 +341,7 @@ TEST(Wires, KeepKirchhoffsLaws) {
             if (i == 49) ports -= below, all += std::abs(below);
         }
     }
-    EXPECT_LE(worst, 1e-14);        // A; voltages of 1 V are right to 1e-16, segments are up to 10 S
+    EXPECT_LE(worst, 1e-14);                  // A; voltages of 1 V are right to 1e-16, segments are up to 10 S
     EXPECT_LE(std::abs(ports), 1e-12 * all);  // what goes in comes out
 }
 
@@ -440,7 +440,9 @@ TEST(Wires, RefuseBadCells) {
     const std::vector<double> g(6, 1e-5);
     EXPECT_NE(refusal([&] { effective_conductances({3, 3, g}, options); }).find("6 conductances"), std::string::npos);
     for (const auto& [rows, cols] : {std::pair{0, 6}, {6, 0}, {-2, -3}, {kMostLines + 1, 1}, {1, 2000000000}})
-        EXPECT_NE(refusal([&] { effective_conductances({rows, cols, g}, options); }).find("must lie within 1 .. 4096"),
+        EXPECT_NE(refusal([&] {
+                      effective_conductances({rows, cols, g}, options);
+                  }).find("must lie within 1 .. 4096"),
                   std::string::npos);
 }
 

@@ -14,7 +14,7 @@
 namespace bitline::testing {
 
 class WireOracle {
-   public:
+ public:
     struct Solution {
         std::vector<long double> word, bit, current;  // V, V (rows x cols); A (cols)
     };
@@ -80,7 +80,7 @@ class WireOracle {
         return solution;
     }
 
-   private:
+ private:
     struct Edge {
         int a, b;
         long double siemens;
