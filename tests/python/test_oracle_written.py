@@ -17,12 +17,9 @@ def test_planes_and_signs_give_onnx_runtimes_numbers(tool, tmp_path):
     subprocess.run([tool("write_steps"), model, x_file, str(SAMPLES), y_file], check=True)
     own = np.fromfile(y_file, np.float32).reshape(SAMPLES, -1)
     expected = onnx_runs.run(model, x)
-    # Sums of binary planes before the sign: float32 in another order may turn one that is nearly 0.
-    differing = np.abs(own - expected).max(axis=1) > 1e-4
-    print(f"{differing.sum()} of {SAMPLES} samples differ")
-    assert differing.mean() <= 0.01
-    assert (own.argmax(1) == expected.argmax(1)).mean() >= 0.995
-    assert len(np.unique(own.argmax(1))) > 5  # otherwise agreement would say little
+    np.testing.assert_allclose(own, expected, atol=1e-5)  # one wrong sign among them changes outputs by 0.1 at least
+    # Which of several equally large outputs comes first is float32's choice (whole numbers times 0.15 tie often).
+    assert len(np.unique(own.argmax(1))) > 5 and np.ptp(own) > 1  # otherwise agreement would say little
 
     probe = Probe(tool("probe_layers"), tmp_path)
     np.testing.assert_array_equal(probe.run(model, x).reshape(SAMPLES, -1), own)

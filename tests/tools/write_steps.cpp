@@ -81,7 +81,8 @@ Network planes_and_signs() {
             sum = sum < 0 ? part : add(network, AddValues{}, {sum, part});
         }
     }
-    const int centred = add(network, Arithmetic{Arithmetic::Kind::subtract, {0.7F}}, {sum});
+    // Sums are multiples of 0.0025: halfway between two, so that no order of float32 additions turns a sign.
+    const int centred = add(network, Arithmetic{Arithmetic::Kind::subtract, {0.70125F}}, {sum});
     const int sign = add(network, Quantize{bipolar({0.5F})}, {centred}, bipolar({0.5F}));
     add(network, signs(4, 3, {0.1F, 0.2F, 0.3F}, 0.5F, seed), {sign});
     return network;
