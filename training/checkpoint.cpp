@@ -125,7 +125,7 @@ void require_same_names(const std::vector<NamedNumbers>& then, const std::vector
         const std::string name = printable(now[i].name);
         if (i >= then.size() || then[i].name != now[i].name)
             fail_network(path, fmt::format("it lacks {} {}", what, name));
-        if (then[i].value.size() == now[i].value.size()) continue;
+        if (then[i].value.size() == now[i].value.size() || now[i].value.empty()) continue;  // empty: not set yet
         fail_network(path, fmt::format("its {} {} has {} numbers, here it has {}", what, name, then[i].value.size(),
                                        now[i].value.size()));
     }
@@ -142,7 +142,7 @@ template <class Item>
 void restore_all(const std::vector<NamedNumbers>& from, const std::vector<Item*>& to) {
     assert(from.size() == to.size());
     for (size_t i = 0; i < to.size(); ++i) {
-        assert(from[i].name == to[i]->name && from[i].value.size() == to[i]->value.size());
+        assert(from[i].name == to[i]->name);
         to[i]->value = from[i].value;
     }
 }
@@ -154,7 +154,7 @@ void restore_all_known(const std::vector<NamedNumbers>& from, const std::vector<
         const std::string name = printable(numbers.name);
         const auto found = std::find_if(to.begin(), to.end(), [&](const Item* i) { return i->name == numbers.name; });
         if (found == to.end()) fail_network(path, fmt::format("its {} {} is none here", what, name));
-        if ((*found)->value.size() != numbers.value.size()) {
+        if (!(*found)->value.empty() && (*found)->value.size() != numbers.value.size()) {
             fail_network(path, fmt::format("its {} {} has {} numbers, here it has {}", what, name, numbers.value.size(),
                                            (*found)->value.size()));
         }

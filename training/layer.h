@@ -27,8 +27,8 @@ struct Parameter {
 
 /// Numbers that change while training without a gradient: running statistics, fitted bases. Part of a checkpoint.
 struct State {
-    std::string name;  // unique within the model: "bn1.mean"
-    std::vector<float> value;
+    std::string name;          // unique within the model: "bn1.mean"
+    std::vector<float> value;  // empty: not set yet, its size is still open
 };
 
 /// What is the same for all layers during one forward and backward pass.

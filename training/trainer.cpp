@@ -144,6 +144,7 @@ void Trainer::take_step() {
     Pass pass;
     pass.training = true;
     pass.freeze_batch_norm = options_.freeze_batch_norm_after && standing_.epochs >= *options_.freeze_batch_norm_after;
+    pass.ideal = standing_.epochs < options_.hardware_after;
     pass.seed = options_.seed;
     pass.step = static_cast<uint32_t>(standing_.step);
     batches_.get(static_cast<uint32_t>(standing_.epochs), standing_.step % batches_.count(), batch_);
@@ -194,6 +195,7 @@ void Trainer::finish_epoch(const TrainHooks& hooks) {
     require_finite();
     const double begin = now();
     Pass pass;
+    pass.ideal = true;
     pass.seed = options_.seed;
     pass.step = static_cast<uint32_t>(standing_.step - 1);
     const double accuracy = evaluate(model_, test_, options_.batch, pass);

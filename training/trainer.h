@@ -52,6 +52,7 @@ struct TrainOptions {
     Augmentation augmentation;
     Preprocess preprocess;
     std::optional<int64_t> freeze_batch_norm_after;  // epochs: from then on by running statistics
+    int64_t hardware_after = 0;                      // epochs before the model meets the hardware attached to it
 };
 
 /// Throws ConfigError naming the violated relation.
@@ -81,7 +82,7 @@ struct EpochResult {
     double rate = 0;           // of the last step
     double loss = 0;           // mean over the training samples, each before the step that it took part in
     double accuracy = 0;       // share, likewise
-    double test_accuracy = 0;  // share, after the epoch
+    double test_accuracy = 0;  // share, after the epoch, without hardware
     double best_accuracy = 0;  // of the run
     int64_t best_epoch = 1;
     double seconds = 0;  // of the epoch with its test

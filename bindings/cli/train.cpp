@@ -8,6 +8,7 @@
 #include "bindings/cli/inputs.h"
 #include "bindings/cli/progress.h"
 #include "bindings/cli/terminal.h"
+#include "bindings/cli/train_hardware.h"
 #include "bindings/cli/train_report.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -36,6 +37,7 @@ struct Arguments {
     std::optional<std::string> loss, smoothing, teacher, temperature, teacher_weight, augment, freeze_batch_norm;
     std::optional<std::string> seed, threads, output, onnx, checkpoint, every, resume, initial, json;
     bool quiet = false;
+    HardwareArguments hardware;
 };
 
 size_t choose(const std::string& option, const std::string& value, const std::vector<std::string>& names) {
@@ -270,7 +272,7 @@ void check_outputs(const Arguments& a, const std::string& checkpoint) {
 }
 
 /// What decides the run besides the options of training and method.
-OptionTexts more_options(const Arguments& a) {
+OptionTexts more_options(const Arguments& a, const HardwarePlan& plan) {
     const auto on = [](const std::optional<bool>& value) { return value ? (*value ? "on" : "off") : "default"; };
     OptionTexts texts;
     const Source source = source_of(*a.model);
@@ -285,6 +287,7 @@ OptionTexts more_options(const Arguments& a) {
     }
     if (a.teacher) texts.emplace_back("teacher", "of SHA-256 " + sha256_file(*a.teacher));
     if (a.initial) texts.emplace_back("initial", "of SHA-256 " + sha256_file(*a.initial));
+    for (const auto& text : describe(plan)) texts.push_back(text);
     return texts;
 }
 
@@ -292,6 +295,7 @@ OptionTexts more_options(const Arguments& a) {
 
 struct Run {
     TrainReport report;  // what the result says of it
+    HardwarePlan plan;
     TrainOptions options;
     ModelOptions model_options;
     TrainingNetwork network;
@@ -314,6 +318,8 @@ Run prepare(const Arguments& a) {
     Run run;
     run.options = parse_train_options(a);
     run.model_options = parse_model_options(a);
+    run.plan = parse_hardware(a.hardware, !run.model_options.method.empty(), run.options.seed);
+    run.options.hardware_after = run.plan.after;
     parse_network_options(a);
     if (a.preprocess) parse_preprocess(*a.preprocess);
     if (a.threads) set_threads(static_cast<int>(parse_whole("--threads", *a.threads, 1, 1024)));
@@ -355,7 +361,8 @@ class Session {
           run_(std::move(run)),
           app_(app),
           model_(run_.network, run_.model_options),
-          trainer_(model_, run_.network.network, run_.data, run_.options, more_options(a)),
+          hardware_(attach_hardware()),
+          trainer_(model_, run_.network.network, run_.data, run_.options, more_options(a, run_.plan)),
           line_(a.quiet),
           journal_(a.json) {
         if (run_.resume) trainer_.resume(*run_.resume, *a.resume);
@@ -365,6 +372,7 @@ class Session {
 
     void train() {
         try {
+            if (source_of(*arguments_.model) == Source::file && trainer_.standing().step == 0) measure_before();
             trainer_.run(
                 {[&](const TrainProgress& p) { show(p); }, [&](const EpochResult& result) { finish_epoch(result); }});
         } catch (const Interrupted&) {
@@ -378,6 +386,50 @@ class Session {
     }
 
  private:
+    /// Training samples for converter ranges and compensation.
+    SampleReader calibration() const {
+        return [data = run_.data.training, preprocess = run_.options.preprocess, shape = model_.input_shape()](
+                   int64_t first, int64_t count) {
+            std::vector<float> x(static_cast<size_t>(count * element_count(shape)));
+            data->read(first, count, x.data());
+            apply(preprocess, shape, count, x.data());
+            return x;
+        };
+    }
+
+    std::unique_ptr<Hardware> attach_hardware() {
+        if (!run_.plan.in_loop) return nullptr;
+        HardwareOptions options = *run_.plan.in_loop;
+        options.calibration_samples = std::min(options.calibration_samples, run_.data.training->size());
+        auto hardware = make_hardware(options, run_.options.seed, model_.products(), calibration());
+        model_.attach(hardware.get());
+        return hardware;
+    }
+
+    /// The chain of the network as it is, on chips that are the same before and after.
+    Chain measure() {
+        SimulateOptions chips = run_.plan.chips;
+        chips.calibration_samples = std::min(chips.calibration_samples, run_.data.training->size());
+        const auto test = run_.plan.limit ? open_dataset(*arguments_.test, run_.plan.limit) : run_.data.test;
+        const Chain chain = measure_chain(model_, *test, run_.options.preprocess, run_.data.training.get(),
+                                          run_.plan.architecture, chips, [&](const Progress& p) { line_.show(p); });
+        line_.clear();
+        model_.attach(hardware_.get());
+        return chain;
+    }
+
+    /// Quantizers take their ranges from the first batch.
+    void measure_before() {
+        if (run_.model_options.method.empty()) return;
+        Pass look;
+        look.ideal = true;
+        Tensor first;
+        first.resize(model_.input_shape(), std::min(run_.options.batch, run_.data.training->size()));
+        first.values = calibration()(0, first.samples);
+        model_.forward(look, first);
+        before_ = measure();
+    }
+
     /// Steps of small networks come by the thousand per second.
     void show(const TrainProgress& progress) {
         constexpr double kPause = 0.1;  // s
@@ -425,20 +477,25 @@ class Session {
         } else if (run_.checkpoint == default_checkpoint(*arguments_.output)) {
             std::filesystem::remove(run_.checkpoint);  // nobody asked for it, and it has served
         }
+        std::optional<Chain> chain;
+        if (!run_.model_options.method.empty()) chain = measure();
         line_.clear();
-        if (arguments_.json != kStandardOutput) {
-            print(train_text(run_.report, network, model_, run_.options, *run_.data.training, *run_.data.test));
-        }
+        if (chain) journal_.add(to_json(run_.plan, before_, *chain));
+        if (arguments_.json == kStandardOutput) return;
+        print(train_text(run_.report, network, model_, run_.options, *run_.data.training, *run_.data.test));
+        if (chain) print(chain_text(run_.plan, before_, *chain));
     }
 
     const Arguments& arguments_;
     Run run_;
     const CLI::App& app_;
     training::Model model_;
+    std::unique_ptr<Hardware> hardware_;
     Trainer trainer_;
     ProgressLine line_;
     EpochJournal journal_;
     int64_t saved_epoch_ = -1;
+    std::optional<Chain> before_;
     double shown_ = -1;  // s
 };
 
@@ -542,6 +599,7 @@ Command make_train(const CommandEntry& entry) {
     add_inputs(command, *arguments);
     add_method(command, *arguments);
     add_training(command, *arguments);
+    add_hardware(command, arguments->hardware);
     add_run(command, *arguments);
     command.run = [arguments, app = command.app.get()] { train_command(*arguments, *app); };
     return command;

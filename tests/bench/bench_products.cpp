@@ -1,7 +1,6 @@
 // How fast training's products are, beside the machine's own peak measured in the same run: layers of ResNet-20 on
-// CIFAR-10 at batch 128, of LeNet-5 on MNIST at batch 64, and a depthwise and a wide one. Two passes of the weights of a
-// network of shapes give the share of a training step that products take ("resnet20", "lenet5": each layer as often as
-// the network has it, no input gradient for the first).
+// CIFAR-10 at batch 128, of LeNet-5 on MNIST at batch 64, and some others. Each layer as often as the network has it,
+// without the input gradient of the first, gives the time that the products of a training step take.
 
 #include <fmt/format.h>
 
@@ -128,15 +127,23 @@ nlohmann::ordered_json run(const Options& options) {
             const double seconds = best_seconds(work, direction, options.rounds);
             const double rate = products / seconds;
             fmt::print("  {} {:6.1f} GMAC/s {:4.2f}", kDirections[direction], rate, peak > 0 ? rate / peak : 0);
-            result["rows"].push_back({{"network", layer.network},
-                                      {"layer", layer.name},
-                                      {"samples", layer.samples},
-                                      {"direction", kDirections[direction]},
-                                      {"seconds", seconds},
-                                      {"gmacs", rate},
-                                      {"fraction_of_peak", peak > 0 ? nlohmann::ordered_json(rate / peak)
-                                                                    : nlohmann::ordered_json()}});
-            if (direction != 1 || !layer.first) totals.back().second += layer.count * seconds;
+            const int times = direction == 1 && layer.first ? 0 : layer.count;
+            totals.back().second += times * seconds;
+            const ConvolutionShape& shape = layer.shape;
+            const Window& window = shape.window;
+            result["rows"].push_back(
+                {{"network", layer.network},
+                 {"layer", layer.name},
+                 {"samples", layer.samples},
+                 {"input", {shape.in_channels, shape.in_h, shape.in_w}},
+                 {"weights", {shape.out_channels, shape.in_channels / shape.groups, window.kernel_h, window.kernel_w}},
+                 {"stride", window.stride_h},
+                 {"pad", window.pad_top},
+                 {"times", times},
+                 {"direction", kDirections[direction]},
+                 {"seconds", seconds},
+                 {"gmacs", rate},
+                 {"fraction_of_peak", peak > 0 ? nlohmann::ordered_json(rate / peak) : nlohmann::ordered_json()}});
         }
         fmt::print("\n");
     }

@@ -216,7 +216,7 @@ struct Strip {
         alignas(64) float outputs[kMostRows * kMostVectors * kMostLanes];
         Target rows = target;
         rows.at += (tile.first - target.first_row) * target.row_stride;
-        const float* from[kMostVectors];
+        const float* from[kMostVectors] = {};
         TileTarget to[kMostVectors];
         for (int v = 0; v < vectors; ++v) {
             from[v] = source + positions[v].source;

@@ -9,35 +9,37 @@ namespace {
 
 constexpr std::align_val_t kCacheLine{64};
 
-/// A line of one phase: `from` is the source's line, elements `step` apart, the samples `sample_stride`.
-struct LineCopy {
-    const TileSet& tiles;
-    const Axis& axis;
-    int64_t samples, lanes, sample_stride;
+/// The places of a padded line that the source has, and the source's element at the first of them.
+struct Inside {
+    int64_t first = 0, count = 0;
+    int64_t from = 0;
+};
 
-    void operator()(const float* from, int64_t phase, float* to) const {
-        const int64_t start = axis.step * axis.low + phase;  // the source's element at place 0
-        const int64_t before = std::clamp<int64_t>(start >= 0 ? 0 : divide_up(-start, axis.step), 0, axis.extent);
-        const int64_t end = std::clamp<int64_t>(divide_up(axis.source - start, axis.step), before, axis.extent);
-        std::fill_n(to, before * lanes, 0.0F);
-        if (end > before) copy(from + start + before * axis.step, end - before, to + before * lanes);
-        std::fill_n(to + end * lanes, (axis.extent - end) * lanes, 0.0F);
-    }
+Inside inside(const Axis& axis, int64_t phase) {
+    const int64_t start = axis.step * axis.low + phase;  // the element at place 0
+    Inside result;
+    result.first = start >= 0 ? 0 : std::min(divide_up(-start, axis.step), axis.extent);
+    result.from = start + result.first * axis.step;
+    if (result.from < axis.source)
+        result.count = std::min(divide_up(axis.source - result.from, axis.step), axis.extent - result.first);
+    return result;
+}
 
-    void copy(const float* from, int64_t count, float* to) const {
-        if (lanes == 1 && axis.step == 1) {
-            std::copy_n(from, count, to);
-        } else if (axis.step == 1) {
-            tiles.transpose(samples, count, from, sample_stride, to, lanes);
-        } else if (lanes == 1 && axis.step == 2) {  // with a constant step, compilers know how to shuffle
-            for (int64_t i = 0; i < count; ++i) to[i] = from[2 * i];
-        } else {
-            for (int64_t i = 0; i < count; ++i) {
-                for (int64_t n = 0; n < samples; ++n) to[i * lanes + n] = from[n * sample_stride + i * axis.step];
-            }
+/// A line of one phase, elements `step` apart, the samples `sample_stride`.
+void copy_line(const TileSet& tiles, int64_t step, int64_t samples, int64_t lanes, const float* from,
+               int64_t sample_stride, int64_t count, float* to) {
+    if (lanes == 1 && step == 1) {
+        std::copy_n(from, count, to);
+    } else if (step == 1) {
+        tiles.transpose(samples, count, from, sample_stride, to, lanes);
+    } else if (lanes == 1 && step == 2) {  // with a constant step, compilers know how to shuffle
+        for (int64_t i = 0; i < count; ++i) to[i] = from[2 * i];
+    } else {
+        for (int64_t i = 0; i < count; ++i) {
+            for (int64_t n = 0; n < samples; ++n) to[i * lanes + n] = from[n * sample_stride + i * step];
         }
     }
-};
+}
 
 }  // namespace
 
@@ -55,25 +57,26 @@ float* Buffer::get(int64_t count) {
 void copy_padded(const Correlation& correlation, const TileSet& tiles, int64_t channels, int64_t samples, int64_t lanes,
                  const float* source, int64_t sample_stride, float* to) {
     const Axis &h = correlation.h, &w = correlation.w;
-    if (samples < lanes) std::fill_n(to, channels * correlation.plane() * lanes, 0.0F);
-    if (correlation.plain() && lanes > 1) {
-        tiles.transpose(samples, channels * correlation.plane(), source, sample_stride, to, lanes);
+    if (samples < lanes || !correlation.plain()) std::fill_n(to, channels * correlation.plane() * lanes, 0.0F);
+    if (correlation.plain()) {
+        if (lanes > 1) {
+            tiles.transpose(samples, channels * correlation.plane(), source, sample_stride, to, lanes);
+        } else {
+            std::copy_n(source, channels * correlation.plane(), to);
+        }
         return;
     }
-    const LineCopy copy_line{tiles, w, samples, lanes, sample_stride};
-    const int64_t line = w.extent * lanes;
     for (int64_t channel = 0; channel < channels; ++channel) {
         const float* plane = source + channel * correlation.source_plane();
         for (const int64_t phase_h : h.phases) {
+            const Inside rows = inside(h, phase_h);
             for (const int64_t phase_w : w.phases) {
-                for (int64_t place = h.low; place < h.low + h.extent; ++place, to += line) {
-                    const int64_t row = place * h.step + phase_h;
-                    if (row < 0 || row >= h.source) {
-                        std::fill_n(to, line, 0.0F);
-                    } else {
-                        copy_line(plane + row * w.source, phase_w, to);
-                    }
+                const Inside cols = inside(w, phase_w);
+                for (int64_t row = 0; row < rows.count; ++row) {
+                    copy_line(tiles, w.step, samples, lanes, plane + (rows.from + row * h.step) * w.source + cols.from,
+                              sample_stride, cols.count, to + ((rows.first + row) * w.extent + cols.first) * lanes);
                 }
+                to += h.extent * w.extent * lanes;
             }
         }
     }

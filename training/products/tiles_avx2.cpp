@@ -11,7 +11,7 @@ namespace {
 
 using Vector = __m256;
 constexpr int kLanes = 8;
-constexpr int kRows = 4, kSums = 12;  // of 16 registers; three vectors and a weight take the others
+constexpr int kRegisters = 16, kRows = 4;
 constexpr int kOuterRows = 6, kOuterVectors = 2;
 inline Vector zero() { return _mm256_setzero_ps(); }
 inline Vector load(const float* from) { return _mm256_loadu_ps(from); }

@@ -11,7 +11,7 @@ namespace {
 
 using Vector = __m512;
 constexpr int kLanes = 16;
-constexpr int kRows = 8, kSums = 24;  // of 32 registers
+constexpr int kRegisters = 32, kRows = 8;
 constexpr int kOuterRows = 6, kOuterVectors = 4;
 inline Vector zero() { return _mm512_setzero_ps(); }
 inline Vector load(const float* from) { return _mm512_loadu_ps(from); }

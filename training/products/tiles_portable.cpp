@@ -11,7 +11,7 @@ struct Vector {
     float lane[4];
 };
 constexpr int kLanes = 4;
-constexpr int kRows = 4, kSums = 12;
+constexpr int kRegisters = 16, kRows = 4;
 constexpr int kOuterRows = 6, kOuterVectors = 2;
 
 inline Vector zero() { return {}; }

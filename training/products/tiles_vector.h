@@ -113,7 +113,11 @@ void dot(int64_t steps, const float* source, const int64_t* offset, const float*
 
 // ---------------------------------------------------------------------------------------------- table
 
-constexpr int vectors_of(int rows) { return kSums / rows < kMostVectors ? kSums / rows : kMostVectors; }
+/// Most vectors of a tile of so many rows whose sums, inputs and one weight the registers hold.
+constexpr int vectors_of(int rows) {
+    const int vectors = (kRegisters - 1) / (rows + 1);
+    return vectors < kMostVectors ? vectors : kMostVectors;
+}
 
 template <int kTileRows, int kVectors>
 constexpr void add_correlate(TileSet& set) {

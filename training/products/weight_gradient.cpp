@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kMostOutputs = 64;     // output channels of a block
 constexpr int64_t kMostRows = 320;       // weights of an output channel in a block
 constexpr int64_t kFewOutputs = 4;       // below which vectors run along positions instead
-constexpr int64_t kCachedFloats = 4096;  // of gradients, half the first-level cache
+constexpr int64_t kCachedFloats = 4096;  // of a panel of gradients, half the first-level cache
 constexpr int64_t kTaskProducts = 1 << 19, kMostTasks = 64, kLeastPositions = 64;  // of a chunk of samples
 
 /// Weights that are summed up together.
@@ -31,8 +31,10 @@ struct Plan {
     int64_t samples = 0, chunks = 1;
     bool along_positions = false;
     int64_t group_outputs = 0, group_channels = 0, kernel = 0;
-    int64_t stride = 0;  // sums of a row
-    int64_t sums = 0;    // of all blocks
+    int64_t stride = 0;            // sums of a row
+    int64_t sums = 0;              // of all blocks
+    int64_t panels = 1;            // in which a block's gradients lie
+    int64_t cached_positions = 1;  // whose gradients in a panel the first-level cache holds
     std::vector<int64_t> offset = {};
     std::vector<Block> blocks = {};
 
@@ -78,6 +80,12 @@ void add_blocks(Plan& plan) {
     }
 }
 
+/// The channels whose sums are computed together: panel `index` of a block's gradients, (positions x count).
+Range panel(const Plan& plan, int64_t index) {
+    const Range vectors = share(plan.stride / plan.tiles.lanes, plan.panels, index);
+    return {vectors.first * plan.tiles.lanes, vectors.count * plan.tiles.lanes};
+}
+
 /// Chunks of samples have sums of their own. Their number is part of the specification: it depends on the shape and on
 /// the number of samples only.
 Plan make_plan(const ConvolutionShape& shape, const TileSet& tiles, int64_t samples) {
@@ -88,6 +96,10 @@ Plan make_plan(const ConvolutionShape& shape, const TileSet& tiles, int64_t samp
     plan.along_positions = plan.group_outputs < kFewOutputs && plan.positions() > 1;
     plan.offset = offsets(plan.correlation, plan.correlation.h.parts[0], plan.correlation.w.parts[0]);
     add_blocks(plan);
+    if (!plan.along_positions) {
+        plan.panels = divide_up(plan.stride, int64_t{tiles.outer_vectors} * tiles.lanes);
+        plan.cached_positions = kCachedFloats / panel(plan, 0).count;
+    }
     const int64_t tasks = std::min(samples * shape.multiply_accumulates() / kTaskProducts, kMostTasks);
     const int64_t most = std::min(samples, samples * plan.positions() / kLeastPositions);
     plan.chunks = std::clamp<int64_t>(tasks / int64_t(plan.blocks.size()), 1, std::max<int64_t>(1, most));
@@ -100,11 +112,23 @@ struct Source {
     int64_t sample_stride = 0;
 };
 
+/// The inputs of fully connected outputs, samples a few numbers further apart than they must be: apart by a power of
+/// two, they would meet in few sets of the cache.
+Source side_by_side(const Plan& plan, int64_t rows, const float* x, int64_t samples, Buffer& buffer) {
+    constexpr int64_t kApart = 16;
+    const int64_t stride = divide_up(rows, kApart) * kApart + kApart;
+    float* copy = buffer.get(samples * stride);
+    for (int64_t n = 0; n < samples; ++n) std::copy_n(x + n * plan.shape.in_size(), rows, copy + n * stride);
+    return {copy, stride};
+}
+
 Source source_of(const Plan& plan, const Block& block, int64_t group, const float* x, const Range& samples) {
     static thread_local Buffer buffer;
     const Correlation& correlation = plan.correlation;
     const int64_t channel = group * plan.group_channels + block.first_channel;
     const float* from = x + samples.first * plan.shape.in_size() + channel * correlation.source_plane();
+    if (plan.positions() == 1 && correlation.plain())
+        return side_by_side(plan, block.rows, from, samples.count, buffer);
     if (correlation.plain() && !plan.along_positions) return {from, plan.shape.in_size()};
     const int64_t size = block.channels * correlation.plane();
     const int64_t slack = kDotLanes + correlation.pitch();
@@ -118,19 +142,33 @@ Source source_of(const Plan& plan, const Block& block, int64_t group, const floa
 
 // ---------------------------------------------------------------------------------------------- along channels
 
-/// Every tile of a block's sums over the positions of a walk; gradients are (positions x plan.stride).
+/// Every tile of a block's sums over the positions of a walk; a panel holds those of `positions`.
 void add_outer(const Plan& plan, const Block& block, const Walk& walk, const float* source, const float* gradient,
-               float* sums) {
-    const int64_t vectors = plan.stride / plan.tiles.lanes;
-    const int64_t across = divide_up(vectors, plan.tiles.outer_vectors);
+               int64_t positions, float* sums) {
     const int64_t down = divide_up(block.rows, plan.tiles.outer_rows);
-    for (int64_t i = 0; i < across; ++i) {
-        const Range col = share(vectors, across, i);
+    for (int64_t i = 0; i < plan.panels; ++i) {
+        const Range col = panel(plan, i);
         for (int64_t j = 0; j < down; ++j) {
             const Range row = share(block.rows, down, j);
-            const int64_t lane = col.first * plan.tiles.lanes;
-            plan.tiles.outer[row.count][col.count](walk, source, &plan.offset[size_t(row.first)], gradient + lane,
-                                                   plan.stride, sums + row.first * plan.stride + lane, plan.stride);
+            plan.tiles.outer[row.count][col.count / plan.tiles.lanes](
+                walk, source, &plan.offset[size_t(row.first)], gradient + col.first * positions, col.count,
+                sums + row.first * plan.stride + col.first, plan.stride);
+        }
+    }
+}
+
+/// A block's gradients on some lines of a sample into panels, each of `positions`, from position `first` on.
+void copy_gradients(const Plan& plan, const Block& block, const float* gy, int64_t count, int64_t positions,
+                    int64_t first, float* gradient) {
+    for (int64_t i = 0; i < plan.panels; ++i) {
+        const Range col = panel(plan, i);
+        float* to = gradient + col.first * positions + first * col.count;
+        const int64_t outputs = std::clamp<int64_t>(block.outputs - col.first, 0, col.count);
+        const float* from = gy + col.first * plan.positions();
+        if (plan.positions() == 1) {
+            std::copy_n(from, outputs, to);
+        } else {
+            plan.tiles.transpose(outputs, count, from, plan.positions(), to, col.count);
         }
     }
 }
@@ -149,24 +187,20 @@ void add_group(const Plan& plan, const Block& block, int64_t group, const Range&
     static thread_local Buffer buffer;
     const Source source = source_of(plan, block, group, x, samples);
     const int64_t cols = plan.out_w();
-    const int64_t lines = std::clamp<int64_t>(kCachedFloats / (cols * plan.stride), 1, plan.out_h());
-    float* gradient = buffer.get(samples.count * lines * cols * plan.stride);
+    const int64_t lines = std::clamp<int64_t>(plan.cached_positions / cols, 1, plan.out_h());
+    const int64_t most = samples.count * lines * cols;
+    float* gradient = buffer.get(most * plan.stride);
+    if (plan.stride > block.outputs) std::fill_n(gradient, most * plan.stride, 0.0F);
     const int64_t output = group * plan.group_outputs + block.first_output;
-    if (plan.stride > block.outputs) std::fill_n(gradient, samples.count * lines * cols * plan.stride, 0.0F);
     for (int64_t line = 0; line < plan.out_h(); line += lines) {
         const int64_t count = std::min(lines, plan.out_h() - line);
         for (int64_t n = 0; n < samples.count; ++n) {
-            const float* from =
-                gy + (samples.first + n) * plan.shape.out_size() + output * plan.positions() + line * cols;
-            float* to = gradient + n * count * cols * plan.stride;
-            if (plan.positions() == 1) {
-                std::copy_n(from, block.outputs, to);
-            } else {
-                plan.tiles.transpose(block.outputs, count * cols, from, plan.positions(), to, plan.stride);
-            }
+            copy_gradients(plan, block,
+                           gy + (samples.first + n) * plan.shape.out_size() + output * plan.positions() + line * cols,
+                           count * cols, samples.count * count * cols, n * count * cols, gradient);
         }
         add_outer(plan, block, walk_over(plan, source, samples.count, count),
-                  source.at + line * plan.correlation.pitch(), gradient, sums);
+                  source.at + line * plan.correlation.pitch(), gradient, samples.count * count * cols, sums);
     }
 }
 
@@ -219,7 +253,7 @@ void sum_chunk(const Plan& plan, const Block& block, const Range& samples, const
     static thread_local Buffer buffer;
     const int64_t group_size = block.rows * plan.stride;
     std::fill_n(sums, block.size, 0.0F);
-    const int64_t together = std::max<int64_t>(1, kCachedFloats / (plan.positions() * plan.stride));
+    const int64_t together = std::max<int64_t>(1, plan.cached_positions / plan.positions());
     for (int64_t group = 0; group < block.groups; ++group, sums += group_size) {
         if (plan.along_positions) {
             float* lanes = buffer.get(group_size * kDotLanes);
