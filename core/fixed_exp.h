@@ -1,15 +1,15 @@
 #pragma once
 
 // exp by IEEE operations in a fixed order, without branches: loops over it vectorise, and every lane gives the bits of
-// fixed_exp.
+// fixed_exp. Files with instruction flags include it, too (see core/kernels/README.md), so no library function is used
+// and each file keeps its own copy.
 
-#include <bit>
 #include <cstdint>
 
 namespace bitline {
 
 /// (1 + r + r^2/2! + ...) - 1 - r for |r| <= ln(2) / 2; the first term left out is below 2^-57.
-inline double exp_tail(double r) {
+static inline double exp_tail(double r) {
     double sum = 1.0 / 6227020800.0;
     sum = sum * r + 1.0 / 479001600.0;
     sum = sum * r + 1.0 / 39916800.0;
@@ -31,7 +31,7 @@ struct ExpParts {
     double shifted = 0;  // 1.5 * 2^52 + k: its low bits are k
 };
 
-inline ExpParts exp_parts(double x) {
+static inline ExpParts exp_parts(double x) {
     // ln 2 in two parts: the high one has 32 significant bits, so that its product with an exponent is exact.
     constexpr double kLn2High = 0x1.62e42feep-1, kLn2Low = 0x1.a39ef35793c76p-33, kInverseLn2 = 0x1.71547652b82fep+0;
     constexpr double kToWhole = 0x1.8p52;  // adding it rounds to the nearest whole number
@@ -43,10 +43,11 @@ inline ExpParts exp_parts(double x) {
 }
 
 /// fixed_exp(x) for |x| <= 700.
-inline double fixed_exp_within(double x) {
+static inline double fixed_exp_within(double x) {
     const ExpParts parts = exp_parts(x);
-    const uint64_t power = (std::bit_cast<uint64_t>(parts.shifted) << 52) + std::bit_cast<uint64_t>(1.0);
-    return parts.fraction * std::bit_cast<double>(power);
+    constexpr uint64_t kOne = 0x3FF0000000000000;  // bits of 1.0
+    const uint64_t power = (__builtin_bit_cast(uint64_t, parts.shifted) << 52) + kOne;
+    return parts.fraction * __builtin_bit_cast(double, power);
 }
 
 }  // namespace bitline

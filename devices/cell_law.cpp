@@ -9,6 +9,7 @@
 #include "core/fixed_exp.h"
 #include "core/kernels/kernels.h"
 #include "devices/current_voltage.h"
+#include "devices/row_loops.h"
 #include "devices/user_table.h"
 
 namespace bitline {
@@ -255,7 +256,7 @@ struct RowWriter {
 
     void place() {
         buffers.g.resize(size());
-        for (size_t i = 0; i < size(); ++i) buffers.g[i] = law.target[levels[i]];
+        row_loops().look_up(law.target.data(), levels.data(), size(), g());
     }
 
     void add_uniform_error() {
@@ -284,8 +285,7 @@ struct RowWriter {
         if (sigma > 0) {
             for (size_t i = 0; i < size(); ++i) g()[i] *= fixed_exp_within(sigma * static_cast<double>(xi[i]));
         } else {
-            const double* deviation = law.write_deviation.data();
-            for (size_t i = 0; i < size(); ++i) g()[i] += deviation[levels[i]] * static_cast<double>(xi[i]);
+            row_loops().add_deviations(law.write_deviation.data(), levels.data(), xi, size(), g());
         }
     }
 
@@ -320,19 +320,8 @@ struct RowWriter {
         }
     }
 
-    /// A cell holds 0 to the ceiling. What rounds to one of them was not clipped.
-    void clip(int64_t* clipped) {
-        const auto top = static_cast<double>(law.grid.ceiling);
-        double count = 0;
-        double* values = g();
-        for (size_t i = 0; i < size(); ++i) {
-            count += values[i] < -0.5 ? 1.0 : 0.0;
-            count += values[i] < top + 0.5 ? 0.0 : 1.0;
-            const double positive = values[i] < 0 ? 0 : values[i];
-            values[i] = positive < top ? positive : top;
-        }
-        if (clipped) *clipped += static_cast<int64_t>(count);
-    }
+    /// A cell holds 0 to the ceiling. Returns how many would not, what rounds to the ends not counted.
+    int64_t clip() { return row_loops().clip(static_cast<double>(law.grid.ceiling), size(), g()); }
 
     void vary_devices() {
         if (law.device_sigma == 0) return;
@@ -344,11 +333,9 @@ struct RowWriter {
     void relax() {
         if (law.relaxation_mean.empty()) return;
         const float* xi = gaussians(streams.relaxation);
-        for (size_t i = 0; i < size(); ++i) {
-            g()[i] += law.relaxation_mean[levels[i]];
-            g()[i] += law.relaxation_deviation[levels[i]] * static_cast<double>(xi[i]);
-        }
-        clip(nullptr);  // before it drifts: what is 0 stays 0
+        for (size_t i = 0; i < size(); ++i) g()[i] += law.relaxation_mean[levels[i]];
+        row_loops().add_deviations(law.relaxation_deviation.data(), levels.data(), xi, size(), g());
+        clip();  // before it drifts: what is 0 stays 0
     }
 
     void drift() {
@@ -356,28 +343,14 @@ struct RowWriter {
         const float* xi = gaussians(streams.drift);
         std::vector<double>& nu = buffers.exponent;
         nu.resize(size());
-        for (size_t i = 0; i < size(); ++i) {
-            const size_t level = levels[i];
-            nu[i] = law.drift_exponent[level] + law.drift_deviation[level] * static_cast<double>(xi[i]);
-        }
+        row_loops().look_up(law.drift_exponent.data(), levels.data(), size(), nu.data());
+        row_loops().add_deviations(law.drift_deviation.data(), levels.data(), xi, size(), nu.data());
         if (law.cell.drift.folded)
             for (size_t i = 0; i < size(); ++i) nu[i] = std::abs(nu[i]);
         if (law.cell.drift.model == DriftOptions::Model::power)
-            fall_by_power(nu.data());
+            row_loops().fall_by_power(nu.data(), law.drift_log, size(), g());
         else
             fall_by_decade(nu.data());
-    }
-
-    /// Written so that it vectorises.
-    void fall_by_power(const double* nu) {
-        constexpr double kLargest = 700;  // of an exponent
-        double* values = g();
-        const double length = law.drift_log;
-        for (size_t i = 0; i < size(); ++i) {
-            const double exponent = -nu[i] * length;
-            const double above = exponent > -kLargest ? exponent : -kLargest;
-            values[i] *= fixed_exp_within(above < kLargest ? above : kLargest);
-        }
     }
 
     void fall_by_decade(const double* nu) {
@@ -408,11 +381,7 @@ struct RowWriter {
     /// Noise of the reader: variances of a conversion from the conductances as they are.
     void add_variances(std::span<float> variance) {
         if (variance.empty()) return;
-        const double square = law.square_noise, linear = law.linear_noise;
-        for (size_t i = 0; i < size(); ++i) {
-            const double value = g()[i];
-            variance[i] = static_cast<float>(square * value * value + linear * value);
-        }
+        row_loops().find_variances(g(), law.square_noise, law.linear_noise, size(), variance.data());
     }
 
     void flicker(const CellRow& out) {
@@ -458,8 +427,8 @@ struct RowWriter {
     }
 
     void round(std::span<int32_t> out) {
-        clip(nullptr);
-        for (size_t i = 0; i < size(); ++i) out[i] = static_cast<int32_t>(g()[i] + 0.5);
+        clip();
+        row_loops().round(g(), size(), out.data());
     }
 };
 
@@ -564,7 +533,7 @@ void write_row(const CellLaw& law, const CellStreams& streams, uint32_t array, u
         writer.write_and_verify(report.write_verify);
     writer.draw_from_table();
     writer.vary_devices();
-    writer.clip(&report.clipped);
+    report.clipped += writer.clip();
     writer.take_measured(out.measured, report);
     writer.relax();
     writer.drift();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <sstream>
 
@@ -36,7 +37,7 @@ struct Axes {
     double y(double accuracy) const { return kTop + kPlot - (accuracy - low) / (high - low) * kPlot; }
 };
 
-/// Everything drawn lies inside, with some air; at least two points of accuracy, at most 0 to 100 %.
+/// Everything drawn lies inside, with some air; at least two points of accuracy.
 void span_accuracies(const SimulationResult& result, Axes& axes) {
     double low = percent(result.software_accuracy), high = low;
     for (const AgeResult& age : result.ages) {
@@ -47,8 +48,8 @@ void span_accuracies(const SimulationResult& result, Axes& axes) {
         high = std::max(high, mean + reach);
     }
     const double margin = std::max(1.0, 0.08 * (high - low));
-    axes.low = std::max(0.0, low - margin);
-    axes.high = std::min(100.0, high + margin);
+    axes.low = low - margin;
+    axes.high = high + margin;
 }
 
 /// Whole decades around the ages.
@@ -64,27 +65,29 @@ void span_ages(const SimulationResult& result, Axes& axes) {
         if (!any) first = last;
         any = true;
     }
-    axes.first = std::floor(first);
-    axes.last = std::max(std::ceil(last), axes.first + 1);
+    constexpr double kAir = 0.15;
+    axes.first = std::floor(first) - kAir;
+    axes.last = std::max(std::ceil(last), std::floor(first) + 1) + kAir;
     if (axes.fresh) axes.left = kLeft + kFreshWidth + kGap;
 }
 
-std::string power_of_ten(double x, double y, int exponent) {
-    return fmt::format(
-        "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\" fill=\"{}\">10<tspan dy=\"-5\" "
-        "font-size=\"9\">{}</tspan></text>\n",
-        x, y, kInk, exponent);
+std::string power_of_ten(int exponent) {
+    static const std::array<const char*, 10> kRaised{"\u2070", "\u00b9", "\u00b2", "\u00b3", "\u2074",
+                                                     "\u2075", "\u2076", "\u2077", "\u2078", "\u2079"};
+    std::string text = exponent < 0 ? "10\u207b" : "10";
+    for (const char digit : std::to_string(std::abs(exponent))) text += kRaised[static_cast<size_t>(digit - '0')];
+    return text;
 }
 
 std::string time_axis(const Axes& axes) {
     const double bottom = kTop + kPlot;
-    const int decades = static_cast<int>(axes.last - axes.first);
-    const int stride = (decades + 12) / 13;
+    const int first = static_cast<int>(std::ceil(axes.first)), last = static_cast<int>(std::floor(axes.last));
+    const int stride = (last - first + 12) / 13;
     std::string svg;
-    for (int e = static_cast<int>(axes.first); e <= static_cast<int>(axes.last); ++e) {
+    for (int e = first; e <= last; ++e) {
         const double x = axes.x(std::pow(10, e));
         svg += svg_line(x, bottom, x, bottom + 5, kMuted);
-        if ((e - static_cast<int>(axes.first)) % stride == 0) svg += power_of_ten(x, bottom + 20, e);
+        if ((e - first) % stride == 0) svg += svg_text(x, bottom + 20, "middle", power_of_ten(e));
     }
     if (axes.fresh) svg += svg_text(axes.x(0), bottom + 20, "middle", "0");
     return svg + svg_text((kLeft + kWidth - kRight) / 2, bottom + 40, "middle", "time since programming, s");
@@ -92,8 +95,8 @@ std::string time_axis(const Axes& axes) {
 
 std::string accuracy_axis(const Axes& axes) {
     std::string svg;
-    const double distance = tick_distance(axes.high - axes.low);
-    for (double value = std::ceil(axes.low / distance) * distance; value <= axes.high + 1e-9; value += distance) {
+    const double distance = tick_distance(axes.high - axes.low), top = std::min(100.0, axes.high);
+    for (double value = std::ceil(std::max(0.0, axes.low) / distance) * distance; value <= top; value += distance) {
         svg += svg_line(kLeft, axes.y(value), kWidth - kRight, axes.y(value), kFaint);
         svg += svg_text(kLeft - 8, axes.y(value) + 4, "end", tick_text(value, distance));
     }
@@ -123,7 +126,7 @@ std::vector<std::vector<const AgeResult*>> runs_of(const SimulationResult& resul
 std::string band(const Axes& axes, const std::vector<const AgeResult*>& run) {
     std::string upper, lower;
     const auto corner = [&](double x, double mean, double deviation, bool above) {
-        const double y = std::clamp(percent(mean + (above ? deviation : -deviation)), axes.low, axes.high);
+        const double y = std::clamp(percent(mean + (above ? deviation : -deviation)), 0.0, 100.0);
         return fmt::format("{:.1f},{:.1f} ", x, axes.y(y));
     };
     for (const AgeResult* age : run) {
@@ -153,8 +156,8 @@ std::string mark(const Axes& axes, const AgeResult& age) {
     const double x = axes.x(age.age), mean = percent(chip.accuracy_mean);
     std::string svg;
     if (chip.accuracy_ci95) {
-        const double top = axes.y(std::min(axes.high, mean + percent(*chip.accuracy_ci95)));
-        const double bottom = axes.y(std::max(axes.low, mean - percent(*chip.accuracy_ci95)));
+        const double top = axes.y(std::min(100.0, mean + percent(*chip.accuracy_ci95)));
+        const double bottom = axes.y(std::max(0.0, mean - percent(*chip.accuracy_ci95)));
         svg += svg_line(x, top, x, bottom, kBlue, "stroke-width=\"1.4\"");
         for (const double y : {top, bottom}) svg += svg_line(x - 4, y, x + 4, y, kBlue, "stroke-width=\"1.4\"");
     }
@@ -190,9 +193,10 @@ std::string legend(const SimulationResult& result) {
         svg_line(kLeft, y - 4, kLeft + 24, y - 4, kBlue, "stroke-width=\"1.8\"") +
         fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.4\" fill=\"{}\"/>\n", kLeft + 12, y - 4, kBlue) +
         svg_text(kLeft + 30, y, "start", text);
-    svg += svg_line(kWidth - kRight - 160, y - 4, kWidth - kRight - 136, y - 4, kVermilion,
+    const double above = 24;
+    svg += svg_line(kWidth - kRight - 160, above - 4, kWidth - kRight - 136, above - 4, kVermilion,
                     "stroke-width=\"1.4\" stroke-dasharray=\"6 4\"");
-    return svg + svg_text(kWidth - kRight - 130, y, "start",
+    return svg + svg_text(kWidth - kRight - 130, above, "start",
                           fmt::format("software, {}", percent_text(result.software_accuracy)));
 }
 
@@ -216,7 +220,7 @@ std::string age_svg(const SimulationResult& result, const std::string& title) {
     span_ages(result, axes);
     span_accuracies(result, axes);
     const double software = axes.y(percent(result.software_accuracy));
-    std::string svg = svg_text(kLeft, 24, "start", shorten(title, 100)) + legend(result) + accuracy_axis(axes);
+    std::string svg = svg_text(kLeft, 24, "start", shorten(title, 70)) + legend(result) + accuracy_axis(axes);
     svg += svg_line(kLeft, software, kWidth - kRight, software, kVermilion,
                     "stroke-width=\"1.4\" stroke-dasharray=\"6 4\"");
     const auto runs = runs_of(result);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 
 #include "bindings/cli/command.h"
@@ -222,7 +223,8 @@ void write_outputs(const Arguments& a, const PulseData& data, const std::vector<
     if (a.output) write_text_atomically(*a.output, device_yaml(best, *a.pulses));
     if (a.plot) {
         const std::string title =
-            fmt::format("{}: {}, R^2 {:.4f}", *a.pulses, bitline::to_string(best.switching.law), best.r_squared);
+            fmt::format("{}: {}, R\u00b2 {:.4f}", std::filesystem::path(*a.pulses).filename().string(),
+                        bitline::to_string(best.switching.law), best.r_squared);
         write_text_atomically(*a.plot, fit_svg(data, best, title));
     }
     if (a.csv) write_text_atomically(*a.csv, fit_csv(data, best));

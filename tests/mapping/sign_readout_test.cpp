@@ -233,7 +233,9 @@ TEST(SignReadout, SeveralRowPartsEqualTheMajorityOfTheirVotes) {
                 << option.name << ", seed " << seed << ", " << rows << " rows in parts of " << part;
             const int64_t parts = (rows + part - 1) / part;
             EXPECT_EQ(map_network(network, a).layers[0].sign->votes, parts);
-            if (parts > 2) EXPECT_NE(votes, exact(network, input));  // or the test would not tell the two apart
+            if (parts > 2) {
+                EXPECT_NE(votes, exact(network, input));  // or the test would not tell the two apart
+            }
         }
     }
 }
@@ -466,7 +468,8 @@ TEST(SignReadout, WhatItDoesNotGoWithIsRefused) {
         return std::string();
     };
     EXPECT_EQ(message({}), "");
-    EXPECT_EQ(message({{"weights.encoding", "offset"}, {"weights.fallback", "differential"}}), "");
+    EXPECT_EQ(message({{"weights.encoding", "multilevel"}, {"weights.fallback", "differential"}, {"cell.bits", "4"}}),
+              "");
     EXPECT_NE(message({{"weights.encoding", "offset"}}).find("weights.encoding = offset"), std::string::npos);
     EXPECT_NE(message({{"weights.subtraction", "digital"}}).find("weights.subtraction=analog"), std::string::npos);
     EXPECT_NE(message({{"bias.place", "rows"}}).find("bias.place=digital"), std::string::npos);
@@ -497,7 +500,9 @@ void expect_reference_on_model(const std::string& name) {
     const Mapping mapping = map_network(network, a);
     size_t by_sign = 0;
     for (const MappedLayer& layer : mapping.layers) {
-        if (layer.sign) EXPECT_EQ(layer.sign->votes, 1) << layer.name;
+        if (layer.sign) {
+            EXPECT_EQ(layer.sign->votes, 1) << layer.name;
+        }
         by_sign += layer.sign ? 1 : 0;
     }
     EXPECT_GE(by_sign, 3U);
