@@ -204,7 +204,7 @@ void Model::Impl::build() {
             add_product(index, index == with_weights.front() || index == with_weights.back(), negative, codes_of_slot);
         } else {
             Step step;
-            step.layer = make_layer(network, index, static_cast<int>(steps.size()));
+            step.layer = make_layer(network, index, static_cast<int>(steps.size()), source.affine);
             step.node = index;
             for (const int value : node.inputs) step.inputs.push_back(slot_of_value[size_t(value)]);
             step.output = slot_of_value[size_t(node.output)] = new_slot();

@@ -9,6 +9,7 @@
 
 #include "peripherals/wires/elimination.h"
 #include "peripherals/wires/segments.h"
+#include "peripherals/wires/stars.h"
 
 namespace bitline::wires {
 
@@ -47,27 +48,18 @@ inline BitStar bit_star(const Element& e) {
     return {left * e.right, left * e.cell, right * e.cell, e.bottom, e.top};
 }
 
-/// The matrix above the diagonal, one lane of it at `at`.
-inline void write_element(const Element& e, double* at) {
-    const auto put = [at](int row, int col, double value) { at[(row * 4 + col) * kLanes] = value; };
+/// In the order of kCoupled.
+struct Couplings {
+    double siemens[kCouplings];
+};
+
+inline Couplings couplings_of(const Element& e) {
     const BitStar star = bit_star(e);
-    if (!e.first_row) {
-        put(0, 1, star.left_right);
-        put(0, 2, star.left);
-        put(0, 3, 0);
-        put(1, 2, star.right);
-        put(1, 3, 0);
-        put(2, 3, star.bottom);
-        return;
-    }
+    if (!e.first_row) return {{star.left_right, star.right, star.bottom, star.left, 0, 0}};
     const double sum = (star.left + star.right) + (star.bottom + star.top);
     const double left = share(star.left, sum), right = share(star.right, sum), top = share(star.top, sum);
-    put(0, 1, star.left_right + left * star.right);
-    put(0, 2, left * star.top);
-    put(0, 3, left * star.bottom);
-    put(1, 2, right * star.top);
-    put(1, 3, right * star.bottom);
-    put(2, 3, top * star.bottom);
+    return {{star.left_right + left * star.right, right * star.top, top * star.bottom, left * star.top,
+             left * star.bottom, right * star.bottom}};
 }
 
 /// Voltages of the cell's own nodes.
@@ -75,9 +67,8 @@ struct NodeVoltages {
     double word = 0, bit = 0;
 };
 
-/// `port`: voltages at the left, right, top and bottom port, `step` numbers apart.
-inline NodeVoltages element_voltages(const Element& e, const double* port, std::ptrdiff_t step) {
-    const double left = port[0], right = port[step], top = port[2 * step], bottom = port[3 * step];
+/// From the voltages at its ports.
+inline NodeVoltages element_voltages(const Element& e, double left, double right, double top, double bottom) {
     NodeVoltages node{right, top};
     if (e.first_row) {
         const BitStar star = bit_star(e);

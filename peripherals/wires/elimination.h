@@ -47,6 +47,8 @@ constexpr int round_up(int count, int to) { return (count + to - 1) / to * to; }
 //
 // merge_lanes: rows of shared + ports vectors, a box in each lane: 1 / sqrt(d_s) at s, X(s, c) for c > s, where
 // v(s) = 1 / sqrt(d_s) * sum over c > s of X(s, c) v(c).
+//
+// eliminate_stars: for each node that is eliminated 1 / sqrt(d_s) and then X of its neighbours, in the same sense.
 
 constexpr std::size_t factor_size(const Merge& merge) {
     const auto shared = std::size_t(round_up(merge.shared, kLanes));
@@ -63,6 +65,10 @@ struct Elimination {
     void (*merge)(const Merge& merge, const BoxMatrix children[2], double* factor, const BoxMatrix& result);
     /// Four boxes at once: every number is a vector, strides count vectors. `factor`: lane_factor_size numbers.
     void (*merge_lanes)(const Merge& merge, const BoxMatrix children[2], double* factor, const BoxMatrix& result);
+    /// Four boxes at once, whose `stars` nodes are eliminated one by one. For each `code` holds the number of its
+    /// neighbours, the places in `conductance` of its conductance to each of them, and the places of those between the
+    /// first and the second, the first and the third, ... of them. `factor`: see above.
+    void (*eliminate_stars)(const int* code, int stars, double* conductance, double* factor);
 };
 
 extern const Elimination kPortable;

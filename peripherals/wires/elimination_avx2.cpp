@@ -31,7 +31,7 @@ inline double inverse_root(double x) { return _mm256_cvtsd_f64(inverse_root(all(
 #include "peripherals/wires/elimination_vector.h"
 
 namespace bitline::wires {
-const Elimination kAvx2{"avx2", merge, merge_lanes};
+const Elimination kAvx2{"avx2", merge, merge_lanes, eliminate_stars};
 }
 
 #endif

@@ -49,7 +49,7 @@ inline Vec inverse_root(const Vec& x) {
 
 namespace bitline::wires {
 
-const Elimination kPortable{"portable", merge, merge_lanes};
+const Elimination kPortable{"portable", merge, merge_lanes, eliminate_stars};
 
 const Elimination& best_elimination() {
 #if defined(__x86_64__)

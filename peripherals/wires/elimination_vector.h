@@ -395,5 +395,24 @@ void merge_lanes(const Merge& merge, const BoxMatrix children[2], double* factor
     }
 }
 
+void eliminate_stars(const int* code, int stars, double* conductance, double* factor) {
+    for (int star = 0; star < stars; ++star) {
+        const int degree = *code++;
+        Vec sum = all(0);
+        for (int i = 0; i < degree; ++i) sum = add(sum, lane_load(conductance, code[i]));
+        const Vec root = inverse_root(sum);
+        lane_store(factor, 0, root);
+        double* x = factor + kLanes;
+        for (int i = 0; i < degree; ++i) lane_store(x, i, mul(lane_load(conductance, code[i]), root));
+        code += degree;
+        for (int i = 0; i < degree; ++i) {
+            const Vec left = lane_load(x, i);
+            for (int j = i + 1; j < degree; ++j, ++code)
+                lane_store(conductance, *code, fused(left, lane_load(x, j), lane_load(conductance, *code)));
+        }
+        factor = x + degree * kLanes;
+    }
+}
+
 }  // namespace
 }  // namespace bitline::wires

@@ -15,12 +15,13 @@ namespace wires {
 namespace {
 
 constexpr int kLeaf = 16;  // cells along a leaf's side, at most
+constexpr int kBox = 4;    // likewise of the boxes that leaves are made of, whose nodes are eliminated one by one
 
 /// An odd number of cache lines: rows that follow each other lie in different sets of a cache.
 ptrdiff_t stride_for(size_t ports) { return ptrdiff_t((ports + 15) / 16 * 16 + 8); }
 
-/// The same for boxes in lanes, in vectors; a row of a single cell's box stays within two lines.
-size_t lane_stride(size_t ports) { return ports > 4 ? ports | 1 : ports; }
+/// The same for boxes in lanes, in vectors.
+size_t lane_stride(size_t ports) { return ports | 1; }
 
 void provide(Numbers& numbers, size_t count) {
     if (numbers.size() * 8 < count) numbers.resize((count + 7) / 8);
@@ -29,24 +30,56 @@ double* start(Numbers& numbers) { return numbers.empty() ? nullptr : numbers[0].
 
 // ------------------------------------------------------------------------------------------------ plan
 
+int cells_between(const std::vector<int>& cut, int part) { return cut[size_t(part) + 1] - cut[size_t(part)]; }
+
+/// The programs of a leaf's box: it may lie at the array's right or upper edge if it lies at the leaf's.
+void add_programs(LeafShape& shape, Node& box) {
+    MergeTree& tree = shape.tree;
+    const int rows = cells_between(tree.row_cut, box.row), cols = cells_between(tree.col_cut, box.col);
+    size_t factor = 0;
+    for (const bool last_col : {false, true}) {
+        for (const bool first_row : {false, true}) {
+            if (last_col && box.col + 2 < int(tree.col_cut.size())) continue;
+            if (first_row && box.row > 0) continue;
+            const auto same = [&](const StarProgram& program) {
+                return program.rows == rows && program.cols == cols && program.last_col == last_col &&
+                       program.first_row == first_row;
+            };
+            auto found = std::find_if(shape.programs.begin(), shape.programs.end(), same);
+            if (found == shape.programs.end()) {
+                const size_t stride = lane_stride(size_t(box.ports.total()));
+                shape.programs.push_back(make_star_program(rows, cols, last_col, first_row, int(stride)));
+                found = shape.programs.end() - 1;
+            }
+            factor = std::max(factor, size_t(found->factor) * kLanes);
+        }
+    }
+    box.factor = tree.factors;
+    tree.factors += factor;
+    tree.largest_factor = std::max(tree.largest_factor, factor);
+}
+
 LeafShape make_shape(int rows, int cols) {
     LeafShape shape;
     shape.rows = rows;
     shape.cols = cols;
-    shape.tree.row_cut = cut_evenly(rows, 1);
-    shape.tree.col_cut = cut_evenly(cols, 1);
+    shape.tree.row_cut = cut_evenly(rows, kBox);
+    shape.tree.col_cut = cut_evenly(cols, kBox);
     plan_merges(shape.tree, lane_factor_size);
+    for (Node& node : shape.tree.nodes)
+        if (node.is_leaf()) add_programs(shape, node);
+    size_t program = 0;
+    for (const StarProgram& each : shape.programs) program = std::max(program, size_t(each.size));
     for (const size_t ports : shape.tree.slots) {
         shape.slot.push_back(shape.size);
-        shape.size += ports * lane_stride(ports);
+        shape.size += std::max(program, ports * lane_stride(ports));
     }
     return shape;
 }
 
 void add_leaf(ReductionPlan& plan, int node) {
     const Node& leaf = plan.tree.nodes[size_t(node)];
-    const int rows = plan.tree.row_cut[size_t(leaf.row) + 1] - plan.tree.row_cut[size_t(leaf.row)];
-    const int cols = plan.tree.col_cut[size_t(leaf.col) + 1] - plan.tree.col_cut[size_t(leaf.col)];
+    const int rows = cells_between(plan.tree.row_cut, leaf.row), cols = cells_between(plan.tree.col_cut, leaf.col);
     for (LeafShape& shape : plan.shapes) {
         if (shape.rows == rows && shape.cols == cols) return shape.leaves.push_back(node);
     }
@@ -85,8 +118,21 @@ LeafGroup group_of(const ReductionPlan& plan, const LeafShape& shape, size_t num
         const Node& node = plan.tree.nodes[size_t(group.node[lane])];
         group.row[lane] = plan.tree.row_cut[size_t(node.row)];
         group.col[lane] = plan.tree.col_cut[size_t(node.col)];
+        group.last_col |= node.col + 2 == int(plan.tree.col_cut.size());
+        group.first_row |= node.row == 0;
     }
     return group;
+}
+
+const StarProgram& program_of(const LeafShape& shape, const Node& box, const LeafGroup& group) {
+    const MergeTree& tree = shape.tree;
+    const bool last_col = group.last_col && box.col + 2 == int(tree.col_cut.size());
+    const bool first_row = group.first_row && box.row == 0;
+    const int rows = cells_between(tree.row_cut, box.row), cols = cells_between(tree.col_cut, box.col);
+    return *std::find_if(shape.programs.begin(), shape.programs.end(), [&](const StarProgram& program) {
+        return program.rows == rows && program.cols == cols && program.last_col == last_col &&
+               program.first_row == first_row;
+    });
 }
 
 namespace {
@@ -98,11 +144,21 @@ BoxMatrix lane_matrix(const LeafShape& shape, const Node& node, double* lanes) {
     return {lanes + shape.slot[size_t(node.slot)] * kLanes, ptrdiff_t(stride)};
 }
 
-/// The boxes of single cells, one in each lane.
-void fill_cells(const CellGrid& cells, const Segments& segments, const LeafGroup& group, const Node& node,
-                double* box) {
-    for (int lane = 0; lane < kLanes; ++lane)
-        write_element(element_at(cells, segments, group.row[lane] + node.row, group.col[lane] + node.col), box + lane);
+/// The conductances of a box's elements, a leaf in each lane.
+void fill_box(const CellGrid& cells, const Segments& segments, const LeafGroup& group, const StarProgram& program,
+              int first_row, int first_col, double* box) {
+    std::fill_n(box, size_t(program.size) * kLanes, 0.0);
+    const int* slot = program.element_slots.data();
+    for (int row = first_row; row < first_row + program.rows; ++row) {
+        for (int col = first_col; col < first_col + program.cols; ++col, slot += kCouplings) {
+            for (int lane = 0; lane < kLanes; ++lane) {
+                const Element element = element_at(cells, segments, group.row[lane] + row, group.col[lane] + col);
+                const Couplings couplings = couplings_of(element);
+                for (int k = 0; k < kCouplings && slot[k] >= 0; ++k)
+                    box[slot[k] * kLanes + lane] = couplings.siemens[k];
+            }
+        }
+    }
 }
 
 /// The matrix of a leaf out of its lane; ports that lead out of the array are none.
@@ -135,13 +191,17 @@ void reduce_group(const CellGrid& cells, ReductionBuffers& buffers, const LeafSh
     double* lanes = start(buffers.lanes);
     for (const Node& node : shape.tree.nodes) {
         const BoxMatrix box = lane_matrix(shape, node, lanes);
+        double* to = factor + (keep ? node.factor : 0);
         if (node.is_leaf()) {
-            fill_cells(cells, buffers.segments, group, node, box.at);
+            const StarProgram& program = program_of(shape, node, group);
+            fill_box(cells, buffers.segments, group, program, shape.tree.row_cut[size_t(node.row)],
+                     shape.tree.col_cut[size_t(node.col)], box.at);
+            buffers.elimination->eliminate_stars(program.code.data(), program.stars, box.at, to);
             continue;
         }
         const BoxMatrix children[2] = {lane_matrix(shape, shape.tree.nodes[size_t(node.child[0])], lanes),
                                        lane_matrix(shape, shape.tree.nodes[size_t(node.child[1])], lanes)};
-        buffers.elimination->merge_lanes(node.merge, children, factor + (keep ? node.factor : 0), box);
+        buffers.elimination->merge_lanes(node.merge, children, to, box);
     }
     const BoxMatrix whole = lane_matrix(shape, shape.tree.nodes.back(), lanes);
     for (int lane = 0; lane < kLanes; ++lane) {

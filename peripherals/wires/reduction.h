@@ -9,6 +9,7 @@
 #include "peripherals/wires/elimination.h"
 #include "peripherals/wires/plan.h"
 #include "peripherals/wires/segments.h"
+#include "peripherals/wires/stars.h"
 #include "peripherals/wires/wires.h"
 
 namespace bitline {
@@ -25,9 +26,10 @@ using Numbers = std::vector<CacheLine>;
 struct LeafShape {
     int rows = 0, cols = 0;
     MergeTree tree;
-    std::vector<std::size_t> slot;  // where each slot begins, in vectors
-    std::size_t size = 0;           // vectors of all slots
-    std::vector<int> leaves;        // nodes of the array's tree that have this shape
+    std::vector<StarProgram> programs;  // of the leaves of its own tree
+    std::vector<std::size_t> slot;      // where each slot begins, in vectors
+    std::size_t size = 0;               // vectors of all slots
+    std::vector<int> leaves;            // nodes of the array's tree that have this shape
 };
 
 /// Everything about the order that sizes and ends decide.
@@ -43,8 +45,11 @@ struct ReductionPlan {
 struct LeafGroup {
     int node[kLanes];
     int row[kLanes], col[kLanes];  // the first cell
+    bool last_col, first_row;      // whether any of them lies at the array's right or upper edge
 };
 std::size_t groups(const LeafShape& shape);
+/// How the box of a few cells, a leaf of the shape's own tree, is made.
+const StarProgram& program_of(const LeafShape& shape, const Node& box, const LeafGroup& group);
 LeafGroup group_of(const ReductionPlan& plan, const LeafShape& shape, std::size_t number);
 
 }  // namespace wires

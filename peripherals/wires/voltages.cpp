@@ -88,6 +88,44 @@ void gather_leaves(const ReductionPlan& plan, const LeafShape& shape, const Leaf
     }
 }
 
+/// The nodes of a box of a few cells, one after another; `v`: those of its ports, a box in each lane.
+void solve_stars(const StarProgram& program, const double* factor, std::vector<double>& v) {
+    v.resize(size_t(program.nodes) * kLanes);
+    std::vector<const int*> stars;  // from the last one eliminated to the first
+    const int* at = program.star_nodes.data();
+    for (int star = 0; star < program.stars; ++star, at += 2 + at[1]) stars.push_back(at);
+    factor += program.factor * kLanes;
+    for (size_t star = stars.size(); star-- > 0;) {
+        const int degree = stars[star][1];
+        const int* neighbour = stars[star] + 2;
+        factor -= (1 + degree) * kLanes;
+        double sum[kLanes] = {};
+        for (int i = 0; i < degree; ++i)
+            for (int k = 0; k < kLanes; ++k)
+                sum[k] += factor[(1 + i) * kLanes + k] * v[size_t(neighbour[i] * kLanes + k)];
+        for (int k = 0; k < kLanes; ++k) v[size_t(stars[star][0] * kLanes + k)] = factor[k] * sum[k];
+    }
+}
+
+/// The cells of such a box.
+void take_cells(const CellGrid& cells, const Segments& segments, const LeafGroup& group, const StarProgram& program,
+                int first_row, int first_col, const std::vector<double>& v, ArrayVoltages& result) {
+    const int* node = program.element_nodes.data();
+    for (int row = first_row; row < first_row + program.rows; ++row) {
+        for (int col = first_col; col < first_col + program.cols; ++col, node += 4) {
+            for (int lane = 0; lane < kLanes; ++lane) {
+                const auto volts = [&](int port) { return v[size_t(node[port] * kLanes + lane)]; };
+                const int in_row = group.row[lane] + row, in_col = group.col[lane] + col;
+                const NodeVoltages own = element_voltages(element_at(cells, segments, in_row, in_col), volts(0),
+                                                          volts(1), volts(2), volts(3));
+                const size_t cell = size_t(in_row) * size_t(cells.cols) + size_t(in_col);
+                result.word[cell] = own.word;
+                result.bit[cell] = own.bit;
+            }
+        }
+    }
+}
+
 /// The nodes of the cells of four leaves, whose ports have the voltages `lanes`.
 void solve_group(const CellGrid& cells, const Segments& segments, const LeafShape& shape, const LeafGroup& group,
                  const double* factor, std::vector<double>& lanes, ArrayVoltages& result) {
@@ -102,13 +140,11 @@ void solve_group(const CellGrid& cells, const Segments& segments, const LeafShap
             pass_on(shape.tree, node, node.merge.shared, kLanes, v, lanes);
             continue;
         }
-        for (int lane = 0; lane < kLanes; ++lane) {
-            const int row = group.row[lane] + node.row, col = group.col[lane] + node.col;
-            const NodeVoltages at = element_voltages(element_at(cells, segments, row, col), ports + lane, kLanes);
-            const size_t cell = size_t(row) * size_t(cells.cols) + size_t(col);
-            result.word[cell] = at.word;
-            result.bit[cell] = at.bit;
-        }
+        v.assign(ports, ports + size_t(node.ports.total()) * kLanes);
+        const StarProgram& program = program_of(shape, node, group);
+        solve_stars(program, factor + node.factor, v);
+        take_cells(cells, segments, group, program, shape.tree.row_cut[size_t(node.row)],
+                   shape.tree.col_cut[size_t(node.col)], v, result);
     }
 }
 

@@ -102,6 +102,19 @@ TEST(Zoo, OptionsChangeWhatTheySay) {
     EXPECT_EQ(dropped.network.values[static_cast<size_t>(dropped.dropout.begin()->first)].name, "fc2.act");
 }
 
+TEST(Zoo, AffineOffReachesWhatTheModelLearns) {
+    const auto learned = [](bool affine) {
+        NetworkOptions options;
+        options.affine = affine;
+        Model model(build_network("lenet5", kDigits, 10, options, 1), {});
+        int64_t factors = 0;
+        for (const Parameter* p : model.parameters()) factors += p->name.ends_with(".gamma") ? 1 : 0;
+        return factors;
+    };
+    EXPECT_EQ(learned(true), 4);
+    EXPECT_EQ(learned(false), 0);
+}
+
 // Mean and variance of n normal numbers lie within 5 standard errors.
 TEST(Zoo, InitialWeightsAreHeNormalAndAFunctionOfSeedLayerAndIndex) {
     const Network network = by_name("vgg-small");
