@@ -35,9 +35,9 @@ struct State {
 struct Pass {
     bool training = false;           // batch statistics, dropout, running statistics and quantizers adapt
     bool freeze_batch_norm = false;  // batch norm by its running statistics, and no quantizer adapts, although training
-    bool ideal = false;              // products as trained, whatever hardware is attached
     uint64_t seed = 0;
-    uint32_t step = 0;  // of the run; every random draw is a pure function of (seed, step, purpose, layer, index)
+    uint32_t step = 0;   // of the run; every random draw is a pure function of (seed, step, purpose, layer, index)
+    bool ideal = false;  // products as trained, whatever hardware is attached
 };
 
 class Layer {

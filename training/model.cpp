@@ -147,7 +147,11 @@ void Model::Impl::add_product(int index, bool outer, const std::vector<bool>& ne
         require_bits(node.name, "input", bits.inputs, entry.input_bits_low, entry.input_bits_high, entry.name);
         codes_of_slot.resize(std::max(codes_of_slot.size(), slots.size()), -1);
         if (codes_of_slot[size_t(slot)] < 0) {
-            LayerRole role{node.name, bits.inputs, op.out_channels, negative[size_t(value)]};
+            LayerRole role;
+            role.name = node.name;
+            role.bits = bits.inputs;
+            role.negative = negative[size_t(value)];
+            role.features = element_count(source.network.values[size_t(value)].shape);
             auto layer = std::make_unique<InputCodes>(node.name + ".input", static_cast<int>(steps.size()),
                                                       chosen->inputs(role));
             Step quantize;
@@ -164,7 +168,7 @@ void Model::Impl::add_product(int index, bool outer, const std::vector<bool>& ne
     Step step;
     auto layer = std::make_unique<Product>(
         node.name, static_cast<int>(steps.size()), op, source.network.values[size_t(value)].shape, chosen,
-        LayerRole{node.name, bits.weights, op.out_channels, negative[size_t(value)]});
+        LayerRole{node.name, bits.weights, op.out_channels, negative[size_t(value)], 1});
     step.product = layer.get();
     step.layer = std::move(layer);
     step.codes_step = codes_step;

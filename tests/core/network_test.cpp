@@ -325,7 +325,7 @@ const Defect kOperatorDefects[] = {
          n.values[3].quantizer = quantizer(2, false);
          replace_last(n, Bucketize{{1}, {0}, quantizer(2, false)});
      },
-     "'soft'", "codes 1 violate 2 entries"},
+     "'soft'", "1 codes violate 2 entries"},
     {"arithmetic_size",
      [](Network& n) {
          replace_last(n, Arithmetic{Arithmetic::Kind::add, {1, 2}});

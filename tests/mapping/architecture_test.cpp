@@ -228,6 +228,7 @@ TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
         {"adc.noise_sigma=0.5"},
         {"adc.columns_per_converter=1"},
         {"adc.sense_amplifier=true", "adc.bits=1"},
+        {"adc.readout=sign"},
         {"compensation.drift_gain=column"},
         {"compensation.column_affine=true"},
         {"compensation.adc_ranges=true", "adc.range=calibrated"},
