@@ -208,7 +208,9 @@ NetworkText read_text(const std::string& yaml, const std::string& origin) {
         } else if (option.path == "input") {
             text.input = option;
         } else {
-            throw unknown_key_error(option, {"name", "input", "layers"});
+            const size_t dot = option.path.find('.');  // what follows is a layer's
+            const std::string rest = dot == std::string::npos ? "" : option.path.substr(dot);
+            throw unknown_key_error(option, {"name", "input", "layers" + rest});
         }
     }
     for (const auto& [name, options] : sections) text.layers.push_back(read_layer(name, options));
