@@ -102,11 +102,21 @@ double products_of(const bitline::wires::Merge& merge) {
     return shared * shared * shared / 6 + shared * shared * ports / 2 + shared * wanted;
 }
 
+double products_of(const bitline::wires::StarProgram& program) {
+    double sum = 0;
+    const int* star = program.star_nodes.data();
+    for (int k = 0; k < program.stars; ++k, star += 2 + star[1]) sum += double(star[1]) * (star[1] - 1) / 2;
+    return sum;
+}
+
 double products_of(const bitline::wires::ReductionPlan& plan) {
     double sum = 0;
     for (const auto& node : plan.tree.nodes) sum += products_of(node.merge);
     for (const auto& shape : plan.shapes)
-        for (const auto& node : shape.tree.nodes) sum += products_of(node.merge) * double(shape.leaves.size());
+        for (const auto& node : shape.tree.nodes)
+            sum +=
+                (node.is_leaf() ? products_of(bitline::wires::program_of(shape, node, {})) : products_of(node.merge)) *
+                double(shape.leaves.size());
     return sum;
 }
 
