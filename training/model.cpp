@@ -329,7 +329,7 @@ void Model::backward(const Pass& pass, const Tensor& gradient) {
         }
         const Tensor &output = m.slots[size_t(step.output)], &by_output = m.gradients[size_t(step.output)];
         step.layer->backward(pass, inputs, output, by_output, input_gradients);
-        if (step.product && m.hardware && step.product->is_quantized())
+        if (step.product && m.hardware && !pass.ideal && step.product->is_quantized())
             m.hardware->learn(step.index, output, by_output);
     }
 }
