@@ -101,15 +101,16 @@ std::string preprocess_list() {
 
 std::string method_list() {
     std::string text;
-    const auto bits = [](int low, int high) {
-        return low == high ? fmt::format("{}", low) : fmt::format("{} to {}", low, high);
+    const auto bits = [](int low, int high, int usual) {
+        if (low == high) return fmt::format("{} bit{}", low, low == 1 ? "" : "s");
+        return fmt::format("{} to {} bits ({})", low, high, usual);
     };
     for (const training::MethodEntry& one : training::methods()) {
         text +=
-            styled(one.name, Style::bold) + fmt::format("  weights {} bits ({}), inputs {} bits ({}){}\n",
-                                                        bits(one.weight_bits_low, one.weight_bits_high),
-                                                        one.weight_bits, bits(one.input_bits_low, one.input_bits_high),
-                                                        one.input_bits, one.quantizes_gradients ? ", gradients" : "");
+            styled(one.name, Style::bold) +
+            fmt::format("  weights {}, inputs {}{}\n", bits(one.weight_bits_low, one.weight_bits_high, one.weight_bits),
+                        bits(one.input_bits_low, one.input_bits_high, one.input_bits),
+                        one.quantizes_gradients ? ", gradients" : "");
         text += wrap(one.summary, kTableWidth, 4) + wrap(one.paper, kTableWidth, 4);
     }
     return text + "\nIn brackets: the default. `bitline train --method NAME` trains with one.\n";

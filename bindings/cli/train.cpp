@@ -593,6 +593,9 @@ Command make_train(const CommandEntry& entry) {
         "      --augment crop=4,flip --optimizer sgd --rate 0.1 --weight-decay 1e-4 --batch 128 --epochs 160 \\\n"
         "      --schedule step=80/120 --json epochs.jsonl -o resnet20.h5\n"
         "  bitline train float.onnx --data train.h5 --test test.h5 --method ste --epochs 5 --rate 1e-4 -o int4.h5\n"
+        "  bitline train float.onnx --data train.h5 --test test.h5 --method lsq --weight-bits 4 --input-bits 4 \\\n"
+        "      --hardware device --device pcm-hermes-two --set compensation.drift_gain=layer --age 0,1d,30d -o "
+        "chip.h5\n"
         "Ctrl-C keeps the state and prints the command that goes on. The same seed gives the same bits for any\n"
         "number of threads, interrupted or not.\n");
     auto arguments = std::make_shared<Arguments>();
