@@ -45,6 +45,12 @@ std::string to_string(const Preprocess& preprocess);
 /// or std have neither one entry nor one per channel.
 void apply(const Preprocess& preprocess, const Shape& shape, int64_t samples, float* x);
 
+/// Samples first .. first + count - 1 as a network takes them: read, then preprocessed with the channels of its input.
+void read_input(const Dataset& data, const Preprocess& preprocess, const Shape& input, int64_t first, int64_t count,
+                float* out);
+std::vector<float> read_input(const Dataset& data, const Preprocess& preprocess, const Shape& input, int64_t first,
+                              int64_t count);
+
 /// Throws ConfigError where the samples do not fit the network's input (same number of elements, and the same shape
 /// but for axes of length 1, unless one of the two is flat), or a label lies outside 0 .. classes - 1.
 void require_fit(const Dataset& data, const Network& network);

@@ -155,4 +155,17 @@ void apply(const Preprocess& preprocess, const Shape& shape, int64_t samples, fl
     }
 }
 
+void read_input(const Dataset& data, const Preprocess& preprocess, const Shape& input, int64_t first, int64_t count,
+                float* out) {
+    data.read(first, count, out);
+    apply(preprocess, input, count, out);
+}
+
+std::vector<float> read_input(const Dataset& data, const Preprocess& preprocess, const Shape& input, int64_t first,
+                              int64_t count) {
+    std::vector<float> samples(size_t(count * element_count(input)));
+    read_input(data, preprocess, input, first, count, samples.data());
+    return samples;
+}
+
 }  // namespace bitline

@@ -198,13 +198,9 @@ Blocks blocks_of(const Network& network, int64_t samples) {
 
 std::vector<float> read_block(const Network& network, const Dataset& data, const Preprocess& preprocess,
                               const Blocks& blocks, int64_t block, int64_t* samples) {
-    const Shape& shape = network.values[size_t(network.input)].shape;
     const int64_t first = block * blocks.per_block;
     *samples = std::min(blocks.per_block, blocks.samples - first);
-    std::vector<float> input(size_t(*samples * element_count(shape)));
-    data.read(first, *samples, input.data());
-    apply(preprocess, shape, *samples, input.data());
-    return input;
+    return read_input(data, preprocess, network.values[size_t(network.input)].shape, first, *samples);
 }
 
 std::vector<Histogram> observe(const Network& network, const Plan& plan, const Dataset& data,

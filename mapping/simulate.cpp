@@ -63,13 +63,8 @@ struct Waves {
 
     static constexpr int64_t kWave = 256;
 
-    int64_t input_size() const { return element_count(network.values[static_cast<size_t>(network.input)].shape); }
-
     std::vector<float> read(int64_t first, int64_t count) const {
-        std::vector<float> input(static_cast<size_t>(count * input_size()));
-        data.read(first, count, input.data());
-        apply(preprocess, network.values[static_cast<size_t>(network.input)].shape, count, input.data());
-        return input;
+        return read_input(data, preprocess, network.values[static_cast<size_t>(network.input)].shape, first, count);
     }
 
     /// body(first sample, count) for every block of the wave that starts at `wave`.

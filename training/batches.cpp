@@ -37,7 +37,7 @@ Batches::Batches(std::shared_ptr<const Dataset> data, const Shape& input, const 
     : data_(std::move(data)), input_(input), options_(options) {
     assert(options.samples > 0 && element_count(input) == element_count(data_->shape()));
     require_images(options.augmentation, data_->shape());
-    bitline::apply(options.preprocess, data_->shape(), 0, nullptr);  // refuses means of another number of channels
+    bitline::apply(options.preprocess, input_, 0, nullptr);  // refuses means of another number of channels
     order_ = shuffled(data_->size(), options.seed, epoch_);
 }
 
@@ -54,7 +54,7 @@ void Batches::get(uint32_t epoch, int64_t number, Batch& batch) {
         for (int64_t s = begin; s < begin + some; ++s) {
             read(order_[size_t(first + s)], epoch, batch.input.sample(s));
         }
-        bitline::apply(options_.preprocess, data_->shape(), some, batch.input.sample(begin));
+        bitline::apply(options_.preprocess, input_, some, batch.input.sample(begin));
     });
     batch.labels.clear();
     if (data_->labels().empty()) return;
@@ -77,8 +77,7 @@ void Batches::get_plain(int64_t first, int64_t count, Batch& batch) const {
     assert(0 <= first && first + count <= data_->size());
     batch.input.resize(input_, count);
     for_chunks(count, [&](int64_t, int64_t begin, int64_t some) {
-        data_->read(first + begin, some, batch.input.sample(begin));
-        bitline::apply(options_.preprocess, data_->shape(), some, batch.input.sample(begin));
+        read_input(*data_, options_.preprocess, input_, first + begin, some, batch.input.sample(begin));
     });
     batch.labels.clear();
     if (data_->labels().empty()) return;

@@ -2,7 +2,7 @@
 
 // The chain that every training ends with: float, quantized in float arithmetic, integer, ideal chip, real chips.
 
-#include <optional>
+#include <memory>
 
 #include "core/data.h"
 #include "mapping/simulate.h"
@@ -21,13 +21,11 @@ struct Chain {
     double gap() const { return integer - chip.accuracy_mean; }
 };
 
-/// Accuracy of the model as it stands, without hardware. Throws Interrupted.
-double accuracy(Model& model, const Dataset& data, const Preprocess& preprocess);
-
-/// Measures all links on `test`. `calibration`: data for converter ranges and compensation (null: from `test`).
-/// Quantizers must have seen data. Throws ConfigError where the network does not fit the architecture.
-Chain measure_chain(Model& model, const Dataset& test, const Preprocess& preprocess, const Dataset* calibration,
-                    const Architecture& architecture, const SimulateOptions& options,
+/// Measures all links on `test`; hardware that the model is attached to does not count. `calibration`: data for
+/// converter ranges and compensation (null: from `test`). Quantizers must have seen data. Throws ConfigError where the
+/// network does not fit the architecture.
+Chain measure_chain(Model& model, const std::shared_ptr<const Dataset>& test, const Preprocess& preprocess,
+                    const Dataset* calibration, const Architecture& architecture, const SimulateOptions& options,
                     const ProgressFunction& progress = {});
 
 }  // namespace bitline::training

@@ -92,6 +92,7 @@ class Method {
     /// stays.
     virtual const Activation* activation() const { return nullptr; }
 
+    /// Whether quantize_gradient is to be called.
     virtual bool quantizes_gradients() const { return false; }
 
     /// Quantizes the gradient by a layer's output before the layer's own gradients are computed (DoReFa), in place.

@@ -389,12 +389,7 @@ class Session {
     /// Training samples for converter ranges and compensation.
     SampleReader calibration() const {
         return [data = run_.data.training, preprocess = run_.options.preprocess, shape = model_.input_shape()](
-                   int64_t first, int64_t count) {
-            std::vector<float> x(static_cast<size_t>(count * element_count(shape)));
-            data->read(first, count, x.data());
-            apply(preprocess, shape, count, x.data());
-            return x;
-        };
+                   int64_t first, int64_t count) { return read_input(*data, preprocess, shape, first, count); };
     }
 
     std::unique_ptr<Hardware> attach_hardware() {
@@ -411,10 +406,9 @@ class Session {
         SimulateOptions chips = run_.plan.chips;
         chips.calibration_samples = std::min(chips.calibration_samples, run_.data.training->size());
         const auto test = run_.plan.limit ? open_dataset(*arguments_.test, run_.plan.limit) : run_.data.test;
-        const Chain chain = measure_chain(model_, *test, run_.options.preprocess, run_.data.training.get(),
+        const Chain chain = measure_chain(model_, test, run_.options.preprocess, run_.data.training.get(),
                                           run_.plan.architecture, chips, [&](const Progress& p) { line_.show(p); });
         line_.clear();
-        model_.attach(hardware_.get());
         return chain;
     }
 

@@ -99,7 +99,7 @@ const Tensor& Product::arriving(const Pass& pass, const Tensor& gradient) {
         const float* factor = pass_through.data() + begin;
         for (int64_t i = 0; i < size; ++i) out[i] = in[i] * factor[i];
     });
-    if (method_) method_->quantize_gradient(pass, number(), arriving_);
+    if (method_ && method_->quantizes_gradients()) method_->quantize_gradient(pass, number(), arriving_);
     return arriving_;
 }
 

@@ -1,9 +1,14 @@
-// DoReFa-Net: weights, inputs and gradients of low precision. With Q_k(r) = round((2^k - 1) r) / (2^k - 1), n = 2^k -
-// 1:
-//   w_q = 2 Q_k( tanh(w) / (2 max |tanh w|) + 1/2 ) - 1, the largest over the layer; k = 1: sign(w) mean |w|, of the
-//   layer x_q = Q_k( clip(x, 0, 1) ) g_q = 2 max |g| [ Q_k( g / (2 max |g|) + 1/2 + N ) - 1/2 ], N uniform in +-1/2 /
-//   n, the largest over the sample dC/dw = dC/dw_q (1 - tanh(w)^2) / max |tanh w|, the largest taken as a constant; k =
-//   1: dC/dw_q dC/dx = dC/dx_q where 0 <= x <= 1, else 0
+// DoReFa-Net: weights, inputs and gradients of low precision.
+//
+// With Q_k(r) = round((2^k - 1) r) / (2^k - 1) and n = 2^k - 1:
+//
+//   w_q = 2 Q_k( tanh(w) / (2 max |tanh w|) + 1/2 ) - 1, the largest over the layer; k = 1: sign(w) mean |w|
+//   x_q = Q_k( clip(x, 0, 1) )
+//   g_q = 2 max |g| [ Q_k( g / (2 max |g|) + 1/2 + N ) - 1/2 ], N uniform in +-1/(2 n), the largest over the sample
+//
+//   dC/dw = dC/dw_q (1 - tanh(w)^2) / max |tanh w|, the largest taken as a constant; k = 1: dC/dw_q
+//   dC/dx = dC/dx_q where 0 <= x <= 1, else 0
+//
 // Zhou, Wu, Ni, Zhou, Wen, Zou: "DoReFa-Net: training low bitwidth convolutional neural networks with low bitwidth
 // gradients", arXiv:1606.06160, 2016, equations 5, 7, 9, 11 and 12.
 //
@@ -145,8 +150,9 @@ class DoReFa : public Method {
         return std::make_unique<UnitInputs>(role);
     }
 
+    bool quantizes_gradients() const override { return gradient_bits_ != kNotQuantized; }
+
     void quantize_gradient(const Pass& pass, uint32_t layer, Tensor& gradient) const override {
-        if (gradient_bits_ == kNotQuantized) return;
         const StreamKey key = stream_key(pass.seed, pass.step, Purpose::gradient_rounding);
         for_chunks(gradient.samples, [&](int64_t, int64_t first, int64_t count) {
             for (int64_t s = first; s < first + count; ++s) {

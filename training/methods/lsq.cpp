@@ -33,6 +33,11 @@ Parameter step_parameter() {
     return step;
 }
 
+Quantizer at_step(Quantizer to, const Parameter& step) {
+    to.scale[0] = usable_scale(step.value[0]);
+    return to;
+}
+
 /// 2 mean |v| / sqrt(Q_P); 1 where all are 0.
 float first_step(const Parameter& step, std::span<const float> v, float top) {
     const double mean = mean_magnitude(v);
@@ -71,7 +76,7 @@ class LearnedWeights : public WeightQuantizer {
     void quantize(std::span<const float> weights, bool, QuantizedWeights& quantized) override {
         resize_plane(quantized, 1, weights.size());
         QuantizedWeights::Plane& plane = quantized.planes[0];
-        plane.quantizer = quantizer();
+        plane.quantizer = at_step(to_, step_);
         const CodeOf code(plane.quantizer);
         const float step = plane.quantizer.scale[0];
         for_each_channel(weights, channels_, [&](size_t, std::span<const float> w, size_t first) {
@@ -97,12 +102,6 @@ class LearnedWeights : public WeightQuantizer {
     std::vector<Parameter*> parameters() override { return {&step_}; }
 
  private:
-    Quantizer quantizer() const {
-        Quantizer to = to_;
-        to.scale[0] = usable_scale(step_.value[0]);
-        return to;
-    }
-
     int64_t channels_;
     Quantizer to_;
     Parameter step_;
@@ -120,26 +119,20 @@ class LearnedInputs : public InputQuantizer {
         if (first) step_.value[0] = first_step(step_, spread_sample(x, kFirstSample, sample_), float(to_.code_max()));
     }
 
-    std::vector<Operator> planes() const override { return {quantize_node(quantizer())}; }
+    std::vector<Operator> planes() const override { return {quantize_node(at_step(to_, step_))}; }
 
     void forward(std::span<const float> x, std::span<float> quantized) const override {
-        quantize_to_grid(quantizer(), x, quantized);
+        quantize_to_grid(at_step(to_, step_), x, quantized);
     }
 
     void backward(std::span<const float> x, std::span<const float> gradient, std::span<float> x_gradient,
                   std::span<double> parameter_gradients) const override {
-        parameter_gradients[0] += gradient_scale_ * learned_backward(quantizer(), x, gradient, x_gradient);
+        parameter_gradients[0] += gradient_scale_ * learned_backward(at_step(to_, step_), x, gradient, x_gradient);
     }
 
     std::vector<Parameter*> parameters() override { return {&step_}; }
 
  private:
-    Quantizer quantizer() const {
-        Quantizer to = to_;
-        to.scale[0] = usable_scale(step_.value[0]);
-        return to;
-    }
-
     Quantizer to_;
     double gradient_scale_;
     Parameter step_;
