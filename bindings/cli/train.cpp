@@ -474,6 +474,7 @@ class Session {
         std::optional<Chain> chain;
         if (!run_.model_options.method.empty()) chain = measure();
         line_.clear();
+        journal_.add(trained_json(network, model_, run_.options));
         if (chain) journal_.add(to_json(run_.plan, before_, *chain));
         if (arguments_.json == kStandardOutput) return;
         print(train_text(run_.report, network, model_, run_.options, *run_.data.training, *run_.data.test));
@@ -567,7 +568,7 @@ void add_run(Command& command, Arguments& a) {
     add_text(command, "--resume", a.resume, "FILE", "go on from a checkpoint of the same run, with the same bits");
     add_text(command, "--initial", a.initial, "FILE",
              "begin with what a checkpoint's network has learned,\nwhatever the options of that run");
-    add_text(command, "--json", a.json, "FILE", "one line of JSON per epoch; - for standard output");
+    add_text(command, "--json", a.json, "FILE", "a line of JSON per epoch, one on the network and one on\nthe chips; - for standard output");
     command.app->add_flag("--quiet", a.quiet, "no progress on the terminal");
 }
 

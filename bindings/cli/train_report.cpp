@@ -54,6 +54,22 @@ Json epoch_json(const EpochResult& r) {
             {"seconds", number(r.seconds)}};
 }
 
+Json trained_json(const Network& network, const training::Model& model, const TrainOptions& options) {
+    const ModelOptions& o = model.options();
+    Json json = {{"network", network.name},
+                 {"parameters", summarize(network).parameters.count},
+                 {"method", o.method.empty() ? "float" : o.method},
+                 {"average_bits", number(model.average_bits())},
+                 {"epochs", options.epochs},
+                 {"seed", options.seed}};
+    if (!o.method.empty()) {
+        json["weight_bits"] = o.weight_bits;
+        json["input_bits"] = o.input_bits;
+        json["first_last_bits"] = o.first_last_bits > 0 ? Json(o.first_last_bits) : Json("same");
+    }
+    return {{"trained", std::move(json)}};
+}
+
 std::string train_text(const TrainReport& report, const Network& network, const training::Model& model,
                        const TrainOptions& options, const Dataset& training, const Dataset& test) {
     std::string text = fmt::format("network        {}, {} parameters\n", clean_line(network.name),

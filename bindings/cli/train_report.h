@@ -25,6 +25,9 @@ Progress progress_of(const training::TrainProgress& progress);
 std::string epoch_text(const training::EpochResult& result);
 Json epoch_json(const training::EpochResult& result);
 
+/// One line on the network that came out, behind those on the epochs.
+Json trained_json(const Network& network, const training::Model& model, const training::TrainOptions& options);
+
 /// The result for people.
 std::string train_text(const TrainReport& report, const Network& network, const training::Model& model,
                        const training::TrainOptions& options, const Dataset& training, const Dataset& test);

@@ -72,7 +72,9 @@ def test_a_float_network_is_fine_tuned(run_bitline, tiny, tmp_path, digits):
     command[command.index("4")] = "1"
     result = run_bitline([*command, "--json", "-"], cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["test_accuracy"] > 0.98
+    *epochs, trained = map(json.loads, result.stdout.splitlines())
+    assert epochs[-1]["test_accuracy"] > 0.98
+    assert trained["trained"]["method"] == "float" and trained["trained"]["average_bits"] == 32
     result = run_bitline([*command, "--width", "2"], cwd=tmp_path)
     assert result.returncode == 2 and "--width has no effect" in result.stderr
 
