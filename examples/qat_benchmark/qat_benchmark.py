@@ -39,7 +39,7 @@ def mnist(folder):
 def cifar10(folder):
     batches = ",".join(f"{folder}/data_batch_{i}.bin.xz" for i in range(1, 6))
     return ["vgg-small", "--width", "0.125", "--data", f"cifar10:{batches}",
-            "--test", f"cifar10:{folder}/test_batch.bin.xz", "--augment", "crop=4,flip", "--epochs", "12",
+            "--test", f"cifar10:{folder}/test_batch.bin.xz", "--augment", "crop=4,flip", "--epochs", "10",
             "--batch", "64", "--rate", "0.003"]
 
 
@@ -86,6 +86,8 @@ def run(task, name, arguments):
         line += ["--resume", checkpoint]
     print(shlex.join(line), file=sys.stderr)
     code = subprocess.run(line, cwd=results, stdout=subprocess.DEVNULL).returncode
+    if code == 2:  # wrong input, which the program has told
+        sys.exit(2)
     if code:
         sys.exit(f"{name}: bitline train ended with exit code {code}; the same command goes on from the last epoch")
     (results / checkpoint).unlink(missing_ok=True)

@@ -45,23 +45,21 @@ float first_step(const Parameter& step, std::span<const float> v, float top) {
     return std::max(step.low, usable_scale(2 * mean / std::sqrt(double(top))));
 }
 
-/// dv_q/ds of one number.
-float by_step(const CodeOf& code, float scaled) {
-    const bool inside = (scaled > code.low()) & (scaled < code.high());
-    const float rounded = code.on_grid(scaled);
-    return inside ? rounded - scaled : rounded;
-}
-
-/// x_gradient, and sum of gradient * dv_q/ds.
+/// x_gradient, and sum of gradient * dv_q/ds, in one pass: every number is divided once.
 double learned_backward(const Quantizer& to, std::span<const float> v, std::span<const float> gradient,
                         std::span<float> v_gradient) {
     const CodeOf code(to);
-    const float step = to.scale[0];
-    for (size_t i = 0; i < v.size(); ++i) {
-        const float scaled = v[i] / step;
-        v_gradient[i] = ((scaled > code.low()) & (scaled < code.high())) ? gradient[i] : 0.0F;
-    }
-    return lane_sum(v.size(), [&](size_t i) { return gradient[i] * by_step(code, v[i] / step); });
+    const float step = to.scale[0], low = code.low(), high = code.high();
+    const float* const numbers = v.data();
+    const float* const arriving = gradient.data();
+    float* const __restrict passing = v_gradient.data();
+    return lane_sum(v.size(), [=](size_t i) {
+        const float scaled = numbers[i] / step, clipped = finite_clip(scaled, low, high);
+        const float rounded = round_half_even(clipped);
+        const bool inside = (scaled > low) & (scaled < high);
+        passing[i] = inside ? arriving[i] : 0.0F;
+        return arriving[i] * (inside ? rounded - scaled : rounded);
+    });
 }
 
 class LearnedWeights : public WeightQuantizer {
