@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/model_io.h"
+#include "core/onnx/narrow_bits.h"
 #include "core/onnx/reader_model.h"
 #include "core/onnx/reader_operators.h"
 
@@ -100,6 +101,7 @@ Network import_model(const std::string& bytes, const std::string& name) {
     for (const onnx::NodeProto* node : plan.nodes) import_node(state, NodeView(*node, state.opset));
     import_output(state, plan);
     simplify(state);
+    onnx_writer::restore_bits(state.network);
     validate(state.network);  // fold_thresholds runs parts of the network
     fold_thresholds(state.network);
     validate(state.network);

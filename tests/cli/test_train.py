@@ -64,6 +64,9 @@ def test_a_network_learns_and_simulates(run_bitline, tiny, tmp_path, digits):
         done = run_bitline(["simulate", name, "--arch", "ideal", "--data", digits / "digits.h5", "--json", "-"], cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["software"]["accuracy"] == pytest.approx(epochs[-1]["test_accuracy"], abs=0.01)
+    bits = [json.loads(run_bitline(["inspect", name, "--json", "-"], cwd=tmp_path).stdout)["average_bits"]
+            for name in ("out.h5", "out.onnx")]
+    assert bits[0] == bits[1] < 8
 
 
 def test_a_float_network_is_fine_tuned(run_bitline, tiny, tmp_path, digits):
