@@ -51,7 +51,8 @@ def lines(path):
 
 def test_a_network_learns_and_simulates(run_bitline, tiny, tmp_path, digits):
     command = [a if a != "4" else "12" for a in tiny]
-    result = run_bitline([*command, "--method", "ste", "--onnx", "out.onnx", "--json", "log.jsonl"], cwd=tmp_path)
+    few_bits = ["--method", "ste", "--weight-bits", "4", "--input-bits", "4", "--first-last-bits", "same"]
+    result = run_bitline([*command, *few_bits, "--onnx", "out.onnx", "--json", "log.jsonl"], cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     epochs = lines(tmp_path / "log.jsonl")
