@@ -16,7 +16,7 @@ import onnx
 import onnxruntime
 import pytest
 
-COMMANDS = ["inspect", "quantize", "map", "simulate", "device", "fit", "train", "list"]
+COMMANDS = ["inspect", "quantize", "map", "simulate", "device", "wires", "fit", "train", "list"]
 SAMPLES = 24
 NOISY = ["--set", "cell.programming_error.sigma=0.05", "--set", "cell.read_noise.sigma=0.05"]
 
@@ -295,6 +295,7 @@ SCHEMA = {
                 "values": (type(None), list),
             },
             "compensation": {
+                "wire_gain": (type(None), dict),
                 "drift_gain": (type(None), dict),
                 "column_gain": (type(None), dict),
                 "offset_levels": (type(None), dict),
