@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <Eigen/Dense>
+#include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "core/error.h"
 #include "core/parallel.h"
@@ -33,13 +33,8 @@ Network network_of(int rows = kRows, int cols = kCols) {
 
 /// An array that is larger than the layer, a cell in every converter column, converters far finer than a level.
 Architecture chip_of(const Settings& more) {
-    Settings settings{{"array.rows", "24"},
-                      {"array.cols", "28"},
-                      {"cell.g_min", "5 uS"},
-                      {"weights.subtraction", "digital"},
-                      {"adc.bits", "16"},
-                      {"adc.range", "fixed"},
-                      {"adc.columns_per_converter", "1"}};
+    Settings settings{{"array.rows", "24"}, {"array.cols", "28"},   {"cell.g_min", "5 uS"},
+                      {"adc.bits", "16"},   {"adc.range", "fixed"}, {"adc.columns_per_converter", "1"}};
     settings.insert(settings.end(), more.begin(), more.end());
     return parse_architecture("name: wired", "wired.yaml", settings);
 }
@@ -49,6 +44,7 @@ Settings with(Settings settings, const Settings& more) {
     return settings;
 }
 
+const Settings kDigital{{"weights.subtraction", "digital"}};
 const Settings kWires{
     {"wires.row_ohm", "25"}, {"wires.col_ohm", "12"}, {"wires.driver_ohm", "80"}, {"wires.sense_ohm", "40"}};
 
@@ -89,19 +85,18 @@ Eigen::MatrixXd solve_all_nodes(const Eigen::MatrixXd& g, const WireOptions& wir
     }
     const Eigen::Index last = wires.sense == WireOptions::Sense::bottom ? rows - 1 : 0;
     for (Eigen::Index j = 0; j < cols; ++j) nodes(bit(last, j), bit(last, j)) += sense;
-    const Eigen::MatrixXd volts = nodes.ldlt().solve(sources);
+    const Eigen::MatrixXd volts = nodes.llt().solve(sources);
     Eigen::MatrixXd currents(rows, cols);
     for (Eigen::Index j = 0; j < cols; ++j) currents.col(j) = sense * volts.row(bit(last, j)).transpose();
     return currents;
 }
 
 /// The chip with wires beside the same without: every conductance is that of the dense solve of the cells without
-/// wires, rounded. `line` and `column` say where cells of the layer lie in the array.
-void expect_solved(const Settings& settings, const Conditions& age,
-                   const std::function<Eigen::Index(size_t)>& column = {}) {
+/// wires, rounded.
+void expect_solved(const Settings& settings, const Settings& wires = {}, const Conditions& age = {}) {
     const Network network = network_of();
     const Mapping plain = map_network(network, chip_of(settings));
-    const Mapping wired = map_network(network, chip_of(with(settings, kWires)));
+    const Mapping wired = map_network(network, chip_of(with(with(settings, kWires), wires)));
     const Architecture& a = wired.architecture;
     const Chip own = program(plain, static_ranges(plain), 3, 0, age);
     const Chip seen = program(wired, static_ranges(wired), 3, 0, age);
@@ -114,40 +109,39 @@ void expect_solved(const Settings& settings, const Conditions& age,
         const size_t columns = wired.layers[0].arrays[n].columns.size();
         ASSERT_EQ(cells.size(), found.size());
         Eigen::MatrixXd g = Eigen::MatrixXd::Constant(a.array.rows, a.array.cols + a.array.spare_columns, unused);
-        const auto at = [&](size_t c) { return column ? column(c) : static_cast<Eigen::Index>(c); };
         for (size_t i = 0; i < cells.size(); ++i)
-            g(static_cast<Eigen::Index>(i / columns), at(i % columns)) = cells[i] * siemens;
+            g(static_cast<Eigen::Index>(i / columns), static_cast<Eigen::Index>(i % columns)) = cells[i] * siemens;
         const Eigen::MatrixXd currents = solve_all_nodes(g, a.wires.lines);
         for (size_t i = 0; i < cells.size(); ++i) {
-            const double exact = currents(static_cast<Eigen::Index>(i / columns), at(i % columns)) / siemens;
+            const double exact =
+                currents(static_cast<Eigen::Index>(i / columns), static_cast<Eigen::Index>(i % columns)) / siemens;
             ASSERT_NEAR(found[i], exact, 0.5 + 1e-6) << "array " << n << ", cell " << i;
         }
         EXPECT_NE(cells, found);
     }
 }
 
-TEST(ArrayWires, AreSolvedForTheWholeArray) { expect_solved({}, {}); }
+TEST(ArrayWires, AreSolvedForTheWholeArray) { expect_solved(kDigital); }
 
-TEST(ArrayWires, LeaveUnusedCellsOpenOnRequest) { expect_solved({{"wires.unused_cells", "open"}}, {}); }
+TEST(ArrayWires, LeaveUnusedCellsOpenOnRequest) { expect_solved(kDigital, {{"wires.unused_cells", "open"}}); }
 
 TEST(ArrayWires, EndAtEitherSide) {
-    expect_solved({{"wires.drive", "right"}, {"wires.sense", "top"}}, {});
-    expect_solved({{"wires.drive", "both"}}, {});
+    expect_solved(kDigital, {{"wires.drive", "right"}, {"wires.sense", "top"}});
+    expect_solved(kDigital, {{"wires.drive", "both"}});
 }
 
 TEST(ArrayWires, ShareAnArrayWithItsReferenceColumns) {
-    expect_solved({{"weights.encoding", "offset"}, {"weights.offset_correction", "reference_column"}}, {});
+    expect_solved({{"weights.encoding", "offset"}, {"weights.offset_correction", "reference_column"}});
 }
 
-TEST(ArrayWires, HoldForPartsOfTheRows) { expect_solved({{"array.active_rows", "7"}}, {}); }
+TEST(ArrayWires, HoldForPartsOfTheRows) { expect_solved(with(kDigital, {{"array.active_rows", "7"}})); }
 
 TEST(ArrayWires, AreSolvedAgainAtEveryAge) {
-    const Settings ageing{{"cell.programming_error.sigma", "0.03"},
-                          {"cell.drift.model", "power"},
-                          {"cell.drift.exponent.polynomial", "0.05"},
-                          {"cell.drift.deviation.polynomial", "0.01"}};
-    expect_solved(ageing, {});
-    expect_solved(ageing, {86400, 300});
+    const Settings ageing = with(kDigital, {{"cell.programming_error.sigma", "0.03"},
+                                            {"cell.drift.model", "power"},
+                                            {"cell.drift.exponent.polynomial", "0.05"},
+                                            {"cell.drift.deviation.polynomial", "0.01"}});
+    expect_solved(ageing, {}, {86400, 300});
 }
 
 TEST(ArrayWires, WithoutResistanceWorthMentioningAreThoseWithout) {
@@ -169,7 +163,7 @@ TEST(ArrayWires, WithoutResistanceWorthMentioningAreThoseWithout) {
 
 TEST(ArrayWires, ResultsAreWholeSumsOfWhatConvertersSee) {
     const Network network = network_of();
-    const Mapping mapping = map_network(network, chip_of(with(kWires, {{"adc.bits", "16"}})));
+    const Mapping mapping = map_network(network, chip_of(with(kWires, kDigital)));
     const std::vector<AdcRange> ranges = static_ranges(mapping);
     const Chip chip = program(mapping, ranges, 3, 0);
     ChipEngine engine(network, mapping, chip);
@@ -220,7 +214,7 @@ TEST(ArrayWires, GiveTheSameBitsForAnyNumberOfThreads) {
 
 TEST(ArrayWires, ScaleReadNoiseLikeConductances) {
     const Network network = network_of();
-    const Settings noisy{{"cell.read_noise.sigma", "0.05"}};
+    const Settings noisy = with(kDigital, {{"cell.read_noise.sigma", "0.05"}});
     const Mapping plain = map_network(network, chip_of(noisy)),
                   wired = map_network(network, chip_of(with(noisy, kWires)));
     const Chip own = program(plain, static_ranges(plain), 3, 0), seen = program(wired, static_ranges(wired), 3, 0);
@@ -239,7 +233,7 @@ TEST(ArrayWires, ScaleReadNoiseLikeConductances) {
 
 // ------------------------------------------------------------------------------------------------ targets
 
-/// Error of what converters see times its gain, rms over cells, in shares of G_max, of a chip as ChipMaker makes it.
+/// Of products on a chip as ChipMaker makes it, rms, in shares of the rms of exact ones.
 double error_of(const Settings& settings) {
     const Network network = network_of(60, 14);
     const Mapping mapping = map_network(network, chip_of(with(settings, {{"array.rows", "64"}, {"array.cols", "64"}})));
@@ -263,22 +257,21 @@ double error_of(const Settings& settings) {
 }
 
 TEST(WireTargets, BringProductsBack) {
-    const Settings perfect{{"cell.programming_error.model", "none"}, {"cell.g_min", "1 uS"}};
+    const Settings perfect = with(kDigital, {{"cell.programming_error.model", "none"}, {"cell.g_min", "1 uS"}});
     for (const char* ohm : {"1", "2.5", "5"}) {
         const Settings wires = with(perfect, {{"wires.row_ohm", ohm}, {"wires.col_ohm", ohm}});
         const double without = error_of(wires), corrected = error_of(with(wires, {{"compensation.wires", "targets"}}));
         EXPECT_GT(without, 10 * error_of(perfect)) << ohm;
-        EXPECT_LT(corrected, without / 8) << ohm;
+        EXPECT_LT(corrected, without / 30) << ohm;
     }
 }
 
 TEST(WireTargets, HelpBitLinePairsToo) {
     const Settings wires{{"cell.programming_error.model", "none"},
                          {"cell.g_min", "1 uS"},
-                         {"weights.subtraction", "analog"},
                          {"wires.row_ohm", "2.5"},
                          {"wires.col_ohm", "2.5"}};
-    EXPECT_LT(error_of(with(wires, {{"compensation.wires", "targets"}})), error_of(wires) / 8);
+    EXPECT_LT(error_of(with(wires, {{"compensation.wires", "targets"}})), error_of(wires) / 30);
 }
 
 TEST(WireTargets, StayInTheWindowAndGainIsAtLeastOne) {
@@ -318,8 +311,8 @@ TEST(WireStudy, MeasuresWhatTheNodesSay) {
     EXPECT_NEAR(study.largest_current, largest, 1e-12 * largest);
     EXPECT_LT(study.scaled_product.rms, study.product.rms);
     EXPECT_GT(study.common_gain, 1);
-    // Without column 6's cells the far corner would see the least; here the weakest lies away from the drivers.
-    EXPECT_GT(study.weakest.col, 3);
+    const size_t weakest = static_cast<size_t>(study.weakest.row * 7 + study.weakest.col);
+    EXPECT_EQ(study.voltage[weakest], *std::min_element(study.voltage.begin(), study.voltage.end()));
 }
 
 TEST(WireStudy, NeedsAResistance) { EXPECT_THROW(study_wires(chip_of({}), {}), ConfigError); }
@@ -353,7 +346,7 @@ TEST(ArrayWires, RefuseWhatTheyCannotBe) {
         {{{"wires.row_ohm", "1"}, {"cell.current_voltage.model", "sinh"}}, "cell.current_voltage.model is not linear"},
         {{{"wires.row_ohm", "1"}, {"cell.selector.model", "sinh"}}, "cell.selector.model is not none"},
         {{{"wires.row_ohm", "1"}, {"array.transfer.model", "charge_sharing"}}, "array.transfer.model is not linear"},
-        {{{"wires.row_ohm", "1"}, {"array.cols", "1"}, {"weights.subtraction", "analog"}}, "array.cols = 1"},
+        {{{"wires.row_ohm", "1"}, {"array.cols", "1"}}, "array.cols = 1"},
         {{{"compensation.wires", "targets"}}, "needs a resistance below wires"},
         {{{"wires.row_ohm", "1"}, {"compensation.wires", "targets"}, {"adc.bits", "1"}},
          "compensation.wires = targets"},
