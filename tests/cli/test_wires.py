@@ -15,7 +15,8 @@ def studied(run_bitline, *arguments):
 
 
 def test_one_cell_is_a_series_of_resistors(run_bitline):
-    result = studied(run_bitline, "--rows", "1", "--cols", "1", "--driver-ohm", "300", "--sense-ohm", "700", "--cells", "high")
+    result = studied(run_bitline, "--rows", "1", "--cols", "1", "--driver-ohm", "300", "--sense-ohm", "700", "--cells", "high",
+                     "--set", "weights.subtraction=digital")
     cell = 1 / result["target"][0][0]
     assert cell == pytest.approx(1e4, rel=1e-3)
     seen = cell + 1000

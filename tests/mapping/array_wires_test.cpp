@@ -15,6 +15,7 @@
 #include "mapping/wire_study.h"
 #include "support/random_network.h"
 #include "support/small_networks.h"
+#include "support/temporary_folder.h"
 
 namespace bitline {
 namespace {
@@ -289,6 +290,25 @@ TEST(WireTargets, StayInTheWindowAndGainIsAtLeastOne) {
         double most = 0;
         for (size_t r = 0; r < 48; ++r) most = std::max(most, study.conductance[r * 40 + c]);
         EXPECT_GT(most, 0.98 * g_max) << c;
+    }
+}
+
+TEST(WireTargets, AreWhatALaboratoryIsToldToWrite) {
+    const testing::TemporaryFolder folder;
+    const Network network = network_of();
+    const Settings perfect = with(with(kWires, kDigital), {{"cell.programming_error.model", "none"}});
+    const Settings aimed = with(perfect, {{"compensation.wires", "targets"}});
+    const Mapping mapping = map_network(network, chip_of(aimed));
+    write_targets(mapping, folder.file("targets.h5"));
+    const Mapping written =
+        map_network(network, chip_of(with(perfect, {{"cell.conductance_map", folder.file("targets.h5")}})));
+    const Chip one = program(mapping, static_ranges(mapping), 3, 0),
+               other = program(written, static_ranges(written), 3, 0);
+    const double step = mapping.layers[0].grid.g_max / 1024.0;  // of fine levels
+    for (size_t n = 0; n < mapping.layers[0].arrays.size(); ++n) {
+        const std::vector<int32_t> a = conductances(one.layers[0].arrays[n]),
+                                   b = conductances(other.layers[0].arrays[n]);
+        for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], step) << i;
     }
 }
 
