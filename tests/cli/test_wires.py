@@ -79,6 +79,23 @@ def test_map_says_that_wires_are_on(run_bitline, digits):
     assert json.loads(run_bitline([*arguments, "--json", "-"]).stdout)["wires"] is None
 
 
+def test_a_network_pays_for_wires_and_gets_it_back(run_bitline, digits):
+    def simulated(*settings):
+        command = ["simulate", digits / "digits_cnn.onnx", "--arch", "default", "--data", digits / "digits.h5", "--limit", "24",
+                   "--skip-ideal", "--json", "-"]
+        result = run_bitline([*command, *(x for setting in settings for x in ("--set", setting))])
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)["layers"]
+
+    wires = ["wires.row_ohm=2.5", "wires.col_ohm=2.5"]
+    plain, wired, aimed = simulated(), simulated(*wires), simulated(*wires, "compensation.wires=targets")
+    for before, lost, back in zip(plain, wired, aimed):
+        assert lost["sqnr_db"] < before["sqnr_db"] - 5
+        assert back["sqnr_db"] > lost["sqnr_db"] + 5
+        assert lost["compensation"]["wire_gain"] is None
+        assert 1 <= back["compensation"]["wire_gain"]["min"] < back["compensation"]["wire_gain"]["max"]
+
+
 @pytest.mark.parametrize("arguments, says", [
     ([], ["no resistance is given"]),
     (["--row-ohm", "-1"], ["wires.row_ohm = -1 violates 0 <= wires.row_ohm"]),
