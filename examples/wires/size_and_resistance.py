@@ -72,7 +72,7 @@ def draw(points, arguments, path):
                    f"(standard error up to {50 / math.sqrt(samples):.1f} points); grey: software")
     axes.set_xticks(arguments.sizes, [str(size) for size in arguments.sizes])
     axes.minorticks_off()
-    axes.legend(frameon=False, fontsize=8, bbox_to_anchor=(1.01, 1), loc="upper left")
+    axes.legend(frameon=False, fontsize=8, handlelength=4, bbox_to_anchor=(1.01, 1), loc="upper left")
     figure.savefig(path)
     plt.close(figure)
 
