@@ -206,9 +206,8 @@ void wires(const Arguments& a) {
 Command make_wires(const CommandEntry& entry) {
     Command command = new_command(
         entry,
-        "Solves one linear array exactly: word lines driven at one end, bit lines held at 0 V at one end, cells at "
-        "their\n"
-        "levels without errors. What an array makes of a whole network: bitline simulate --set wires.row_ohm=...\n"
+        "Solves one linear array exactly: word lines driven at one end, bit lines held at 0 V at one end, cells at\n"
+        "their levels without errors. For a whole network: bitline simulate with a resistance below wires.\n"
         "Examples:\n"
         "  bitline wires --row-ohm 2.5 --col-ohm 2.5\n"
         "  bitline wires --rows 256 --cols 64 --device rram-wan2022 --row-ohm 1 --col-ohm 1 --plot wires.svg\n"
