@@ -74,6 +74,8 @@ enum class Purpose : uint32_t {
     output_noise = 76,
     training_chip = 77,  // seed of the chip of a training step
     training_age = 78,
+    wire_study_levels = 90,  // of an array that `bitline wires` shows
+    wire_study_inputs = 91,
     test = 1000,
 };
 

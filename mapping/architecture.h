@@ -13,6 +13,7 @@
 #include "peripherals/adc.h"
 #include "peripherals/column_transfer.h"
 #include "peripherals/input_encoding.h"
+#include "peripherals/wires/wires.h"
 
 namespace bitline {
 
@@ -29,6 +30,21 @@ struct ArrayOptions {
     int spare_columns = 0;  // 0 <= spare_columns <= 1024, bit lines beside `cols` that replace the worst ones
 };
 
+/// Word and bit lines of metal, see peripherals/wires/wires.h. Off where no segment, driver or sense amplifier has a
+/// resistance.
+struct WiringOptions {
+    enum class Topology {
+        crossbar,  // every cell conducts between its word and its bit line, driven or not
+    } topology = Topology::crossbar;
+    /// Cells of an array beside those that a layer uses.
+    enum class UnusedCells {
+        g_min,  // conduct G_min: erased
+        open,   // conduct nothing: cut off by their transistors
+    } unused_cells = UnusedCells::g_min;
+    WireOptions lines;
+    bool is_on() const { return has_resistance(lines); }
+};
+
 /// How programming goes around faults that a test of the chip has found.
 enum class FaultRemap {
     none,
@@ -40,8 +56,9 @@ struct BiasOptions {
     enum class Place { digital, rows } place = Place::digital;
 };
 
-/// What the digital side does against what time and spread did to the chip, measured at its age. Applied in this order:
-/// converter ranges, drift gain, column gain and offset, output statistics.
+/// What is done against what time, spread and wires did to the chip. Targets against wires are set when it is written;
+/// all else the digital side measures at its age, applied in this order: converter ranges, drift gain, column gain and
+/// offset, output statistics.
 struct CompensationOptions {
     /// Gain = sum of |column currents| of a reference read when freshly programmed / the same at the age (Joshi et al.,
     /// Nat. Commun. 11, 2473, 2020: global drift compensation), taken together for ...
@@ -50,6 +67,9 @@ struct CompensationOptions {
     bool adc_ranges = false;     // calibrated ranges from the sums of the aged cells; adc.range = calibrated only
     bool batch_norm = false;     // mean and deviation of every output channel as the software network has them on the
                                  // calibration samples (ibid.: adaptive batch normalization statistics update)
+    /// Against the wires: cells are written to conductances of which the array with its wires makes the wanted ones, as
+    /// large a share of them as fits a column's cells; a digital gain of each column makes up for the share.
+    enum class Wires { none, targets } wires = Wires::none;
     int reference_vectors = 64;  // 8 <= vectors <= 4096, of a reference read
 };
 
@@ -61,6 +81,7 @@ struct Architecture {
     std::string name;
     std::string description;
     ArrayOptions array;
+    WiringOptions wires;
     CellOptions cell;
     InputOptions input;
     WeightOptions weights;

@@ -7,6 +7,7 @@
 #include "mapping/cell_keys.h"
 #include "mapping/compensation_keys.h"
 #include "mapping/converter_keys.h"
+#include "mapping/wire_keys.h"
 
 namespace bitline {
 
@@ -153,8 +154,8 @@ OptionFields<A> chip_keys() {
 const OptionFields<Architecture>& architecture_keys() {
     static const OptionFields<A> all = [] {
         OptionFields<A> joined;
-        for (const auto& keys : {text_keys(), array_keys(), transfer_keys(), cell_keys(), dac_keys(), coding_keys(),
-                                 converter_keys(), compensation_keys(), chip_keys()}) {
+        for (const auto& keys : {text_keys(), array_keys(), transfer_keys(), wire_keys(), cell_keys(), dac_keys(),
+                                 coding_keys(), converter_keys(), compensation_keys(), chip_keys()}) {
             joined.insert(joined.end(), keys.begin(), keys.end());
         }
         return joined;

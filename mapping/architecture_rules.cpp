@@ -9,6 +9,7 @@
 #include "mapping/cell_keys.h"
 #include "mapping/compensation_keys.h"
 #include "mapping/converter_keys.h"
+#include "mapping/wire_keys.h"
 
 namespace bitline {
 
@@ -100,7 +101,8 @@ OptionViolation find_architecture_violation(const Architecture& a) {
     for (const OptionViolation& violation :
          {find_field_violation(architecture_keys(), a), find_cell_violation(a.cell), find_dac_violation(a.input),
           active_rows(a.array), xnor_rows(a), fault_remap(a), fallback(a.weights), find_converter_violation(a.adc),
-          find_transfer_violation(a.array.transfer), sign_readout(a), find_compensation_violation(a)}) {
+          find_transfer_violation(a.array.transfer), sign_readout(a), find_wire_violation(a),
+          find_compensation_violation(a)}) {
         if (!violation.text.empty()) return violation;
     }
     return {};

@@ -34,6 +34,7 @@ struct ChipArray {
     std::vector<int32_t> outputs;       // (own outputs) column of the pack; -1: reference column
     std::vector<int64_t> input_weight;  // (own outputs) levels to add per unit of the summed driven codes
     std::vector<int64_t> background;    // (own outputs) sum of the column weights: how often G_min is counted
+    std::vector<double> wire_gain;      // (columns) that compensation.wires leaves to the digital side; empty: none
     int32_t reference = -1;             // own output that is the reference column, -1: none
     bool corrects_inputs = false;       // any input_weight is not 0
     bool corrects_background = false;   // G_min is not 0, and neither cancelled nor measured
@@ -58,6 +59,7 @@ struct Summary {
 
 /// Of one layer; what was not measured counts nothing.
 struct CompensationReport {
+    Summary wire_gain;      // of every column
     Summary drift_gain;     // of every column, of the layer or of the chip
     Summary column_gain;    // of every column
     Summary offset;         // of every output channel, levels

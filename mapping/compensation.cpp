@@ -251,6 +251,7 @@ Summary& Summary::operator+=(const Summary& other) {
 }
 
 CompensationReport& CompensationReport::operator+=(const CompensationReport& other) {
+    wire_gain += other.wire_gain;
     drift_gain += other.drift_gain;
     column_gain += other.column_gain;
     offset += other.offset;
@@ -259,11 +260,14 @@ CompensationReport& CompensationReport::operator+=(const CompensationReport& oth
     return *this;
 }
 
-ColumnGains unit_gains(const Chip& chip) {
+ColumnGains gains_of_wires(const Chip& chip) {
     ColumnGains gains;
     for (const ChipLayer& layer : chip.layers) {
         gains.emplace_back();
-        for (const ChipArray& array : layer.arrays) gains.back().emplace_back(array.readout.column_weight.size(), 1.0);
+        for (const ChipArray& array : layer.arrays) {
+            gains.back().push_back(array.wire_gain);
+            gains.back().back().resize(array.readout.column_weight.size(), 1.0);
+        }
     }
     return gains;
 }
@@ -401,7 +405,10 @@ const ReferenceRead& ChipMaker::fresh_read(uint32_t number, double temperature) 
 }
 
 void ChipMaker::compensate_columns(uint32_t number, const Conditions& conditions, Chip& chip) {
-    ColumnGains gains = unit_gains(chip);
+    ColumnGains gains = gains_of_wires(chip);
+    for (ChipLayer& layer : chip.layers)
+        for (const ChipArray& array : layer.arrays)
+            for (const double gain : array.wire_gain) layer.compensation.wire_gain.add(gain);
     if (options_.drift_gain != DriftGain::none) {
         const ReferenceRead& fresh = fresh_read(number, conditions.temperature);
         read_for(Purpose::reference_read, number, chip);
@@ -414,7 +421,9 @@ void ChipMaker::compensate_columns(uint32_t number, const Conditions& conditions
         read_for(Purpose::affine_read, number, chip);
         fit_columns(mapping_, program_nominal(mapping_, ranges), chip, gains);
     }
-    if (options_.drift_gain == DriftGain::column || options_.column_affine) apply_gains(mapping_, gains, chip);
+    if (options_.drift_gain == DriftGain::column || options_.column_affine ||
+        options_.wires != CompensationOptions::Wires::none)
+        apply_gains(mapping_, gains, chip);
 }
 
 Chip ChipMaker::make(uint32_t number, const Conditions& conditions, Chip worn) {

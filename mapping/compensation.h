@@ -19,7 +19,8 @@ struct ChannelStatistics {
 
 /// What the codes of each column are multiplied with: (layers) of (arrays) of (columns).
 using ColumnGains = std::vector<std::vector<std::vector<double>>>;
-ColumnGains unit_gains(const Chip& chip);
+/// Those that targets against the wires ask for, else 1.
+ColumnGains gains_of_wires(const Chip& chip);
 
 /// Drift gain of `chip` from reads when it was `fresh` and now: multiplies `gains`, or sets Correction::gain where it
 /// is one for the layer or the chip.

@@ -117,8 +117,9 @@ int drive_rows_per_row(const MappedLayer& layer);
 
 /// What a laboratory writes into each array, as HDF5: a group `arrays/NNNNN` for each, with `levels` (rows x cols, -1:
 /// not in use) and `conductances` in S (NaN: not in use), in physical coordinates (fault_map.h), remapping and spare
-/// columns for known faults included. Read back in the same form they are what `cell.conductance_map` takes. Throws
-/// ConfigError where random faults would be remapped: every trial has others.
+/// columns for known faults included; with compensation.wires = targets the conductances lie between the levels'. Read
+/// back in the same form they are what `cell.conductance_map` takes. Throws ConfigError where random faults would be
+/// remapped: every trial has others.
 void write_targets(const Mapping& mapping, const std::string& path);
 
 /// The plan as HDF5: per layer its integers, per array the meaning of its columns and the target level of each cell.

@@ -55,15 +55,6 @@ std::vector<size_t> partners(const ArrayPlan& plan) {
     return other;
 }
 
-/// The level whose target is nearest; the lower of two.
-uint16_t nearest_level(const std::vector<double>& targets, double g) {
-    const auto above = std::lower_bound(targets.begin(), targets.end(), g);
-    if (above == targets.begin()) return 0;
-    const auto i = static_cast<uint16_t>(above - targets.begin());
-    if (above == targets.end()) return static_cast<uint16_t>(i - 1);
-    return g - *(above - 1) <= *above - g ? static_cast<uint16_t>(i - 1) : i;
-}
-
 /// Finds a place for every cell of one array.
 struct Placer {
     const Job& job;
@@ -255,6 +246,14 @@ void place_beside_faults(const Job& job, const CellStreams& streams, Placement& 
 }
 
 }  // namespace
+
+uint16_t nearest_level(const std::vector<double>& targets, double g) {
+    const auto above = std::lower_bound(targets.begin(), targets.end(), g);
+    if (above == targets.begin()) return 0;
+    const auto i = static_cast<uint16_t>(above - targets.begin());
+    if (above == targets.end()) return static_cast<uint16_t>(i - 1);
+    return g - *(above - 1) <= *above - g ? static_cast<uint16_t>(i - 1) : i;
+}
 
 std::vector<uint32_t> assign_rows(std::span<const double> cost, size_t n, size_t m) {
     // Rows enter one after the other along the cheapest alternating path; prices of rows and places keep every reduced

@@ -57,6 +57,9 @@ void require_measured_cells(const Mapping& mapping);
 /// Throws ConfigError where rows are to change places and more of them are driven together than can be assigned.
 void require_assignable_rows(const Mapping& mapping);
 
+/// The level whose target is nearest; the lower of two. `targets` rise.
+uint16_t nearest_level(const std::vector<double>& targets, double g);
+
 /// For each of n rows one of m >= n places, no place twice, with the least sum of cost (n x m). n >= 1.
 std::vector<uint32_t> assign_rows(std::span<const double> cost, size_t n, size_t m);
 

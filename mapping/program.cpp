@@ -7,6 +7,7 @@
 
 #include "core/parallel.h"
 #include "devices/cell_law.h"
+#include "mapping/array_wires.h"
 #include "mapping/chip.h"
 #include "mapping/placement.h"
 #include "mapping/sign_readout.h"
@@ -33,7 +34,8 @@ struct LayerWriter {
     const Writer& writer;
     const MappedLayer& layer;
     std::optional<CellLaw> law;
-    bool compact = false;  // see kernels::Block
+    std::optional<CellLaw> fine_law;  // where cells are written to conductances between levels
+    bool compact = false;             // see kernels::Block
     LineLaw lines;
 };
 
@@ -41,14 +43,17 @@ LayerWriter make_layer_writer(const Writer& writer, const MappedLayer& layer) {
     LineLaw lines;
     if (!writer.trial) {
         lines.plan = plain_lines(layer.input);
-        return {writer, layer, std::nullopt, false, lines};
+        return {writer, layer, std::nullopt, std::nullopt, false, lines};
     }
     const CellOptions& cell = writer.architecture.cell;
     lines.plan = plan_lines(writer.architecture, layer.input, layer.grid);
     lines.current = make_current_voltage(cell, layer.input.digit_max);
     lines.ohmic = is_ohmic(cell);
     lines.siemens = layer.grid.siemens;
-    return {writer, layer, make_cell_law(cell, layer.grid, writer.trial->conditions), false, lines};
+    LayerWriter made{writer, layer, make_cell_law(cell, layer.grid, writer.trial->conditions), {}, false, lines};
+    if (writer.architecture.compensation.wires == CompensationOptions::Wires::targets)
+        made.fine_law = make_cell_law(cell, fine_grid(layer.grid), writer.trial->conditions);
+    return made;
 }
 
 /// One row of a table that may be empty.
@@ -73,20 +78,32 @@ void select_bit_lines(const Placement& placement, std::vector<T>& values) {
     values = std::move(selected);
 }
 
-void write_cells(const LayerWriter& writer, const ArrayPlan& plan, ProgrammingReport& report, Placement& placement,
-                 Cells& cells) {
+/// Gives the cells levels of the fine law, of which the wires make what they were to be, and the columns' gains.
+std::vector<double> aim_through_wires(const LayerWriter& writer, const ArrayPlan& plan, Placement& placement) {
+    const WireTargets targets = find_wire_targets(writer.writer.architecture, plan, placement, *writer.law);
+    for (size_t i = 0; i < placement.levels.size(); ++i)
+        placement.levels[i] = nearest_level(writer.fine_law->target, targets.conductance[i]);
+    return targets.gain;
+}
+
+/// Returns the gains that targets against the wires leave to the digital side; none: empty.
+std::vector<double> write_cells(const LayerWriter& writer, const ArrayPlan& plan, ProgrammingReport& report,
+                                Placement& placement, Cells& cells) {
     place(writer, plan, placement, report);
+    std::vector<double> gain;
+    if (writer.fine_law) gain = aim_through_wires(writer, plan, placement);
+    const CellLaw* const law = writer.fine_law ? &*writer.fine_law : writer.law ? &*writer.law : nullptr;
     cells.columns = plan.columns.size();
     cells.per_column = static_cast<size_t>(plan.cells_per_column);
     const size_t width = placement.width;
     cells.g.resize(placement.levels.size());
-    cells.variance.resize(writer.law && writer.law->has_variance() ? cells.g.size() : 0);
-    cells.wander.resize(writer.law && writer.law->wanders() ? cells.g.size() : 0);
-    cells.trap.resize(writer.law && writer.law->traps_wander() ? cells.g.size() : 0);
+    cells.variance.resize(law && law->has_variance() ? cells.g.size() : 0);
+    cells.wander.resize(law && law->wanders() ? cells.g.size() : 0);
+    cells.trap.resize(law && law->traps_wander() ? cells.g.size() : 0);
     for (size_t r = 0; r < placement.lines; ++r) {
         const std::span<const uint16_t> levels = row_of(placement.levels, r * width, width);
         const std::span<int32_t> g = row_of(cells.g, r * width, width);
-        if (!writer.law) {
+        if (!law) {
             write_row_exactly(writer.layer.grid, levels, g);
             continue;
         }
@@ -96,14 +113,17 @@ void write_cells(const LayerWriter& writer, const ArrayPlan& plan, ProgrammingRe
                           row_of(cells.trap, r * width, width),
                           row_of(placement.stuck, r * width, width),
                           row_of(placement.measured, r * width, width)};
-        write_row(*writer.law, writer.writer.trial->cells, static_cast<uint32_t>(plan.id), placement.word_line[r],
-                  levels, row, report);
+        write_row(*law, writer.writer.trial->cells, static_cast<uint32_t>(plan.id), placement.word_line[r], levels, row,
+                  report);
     }
-    if (!placement.uses_spares()) return;
+    if (law && writer.writer.architecture.wires.is_on())
+        read_through_wires(writer.writer.architecture, plan, placement, *law, cells);
+    if (!placement.uses_spares()) return gain;
     select_bit_lines(placement, cells.g);
     select_bit_lines(placement, cells.variance);
     select_bit_lines(placement, cells.wander);
     select_bit_lines(placement, cells.trap);
+    return gain;
 }
 
 /// out[i] = value of what converters see at place i: a cell, or of a pair what `join` makes of the two.
@@ -249,9 +269,9 @@ ChipArray write_array(const LayerWriter& writer, const AdcRange& range, const Ar
     const Trial* trial = writer.writer.trial;
     thread_local Placement placement;  // fresh memory for every array would cost more than its cells
     thread_local Cells cells;
-    write_cells(writer, plan, report, placement, cells);
-    const std::vector<LineDriver> drivers = make_drivers(writer, plan);
     ChipArray array;
+    array.wire_gain = write_cells(writer, plan, report, placement, cells);
+    const std::vector<LineDriver> drivers = make_drivers(writer, plan);
     const int32_t per_level = layer.grid.level_step * writer.lines.plan.scale;
     array.converter = make_converter(writer.writer.architecture.adc, range, per_level, static_cast<int>(cells.columns),
                                      static_cast<uint32_t>(plan.id), trial ? &trial->converters : nullptr);

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hdf5_file.h"
+#include "mapping/array_wires.h"
 #include "mapping/placement.h"
 
 namespace bitline {
@@ -24,6 +25,16 @@ void require_known_placement(const Architecture& architecture) {
         "0");
 }
 
+/// What the cells are written to, in grid steps, (lines x width).
+std::vector<double> written_conductances(const Architecture& architecture, const ArrayPlan& plan,
+                                         const Placement& placement, const CellLaw& law) {
+    if (architecture.compensation.wires == CompensationOptions::Wires::targets)
+        return find_wire_targets(architecture, plan, placement, law).conductance;
+    std::vector<double> conductances;
+    for (const uint16_t level : placement.levels) conductances.push_back(law.target[level]);
+    return conductances;
+}
+
 /// One array's cells in use within the smallest rectangle of physical lines that holds them.
 void write_array(Hdf5Writer& file, const Architecture& architecture, const MappedLayer& layer, const ArrayPlan& plan,
                  const CellLaw& law) {
@@ -34,6 +45,7 @@ void write_array(Hdf5Writer& file, const Architecture& architecture, const Mappe
     } else {
         place_cells(layer, plan, placement);
     }
+    const std::vector<double> written = written_conductances(architecture, plan, placement, law);
     const std::vector<int64_t> columns = physical_columns(architecture, plan, placement.width);
     const int64_t rows = 1 + *std::max_element(placement.word_line.begin(), placement.word_line.end());
     int64_t cols = 0;
@@ -43,9 +55,8 @@ void write_array(Hdf5Writer& file, const Architecture& architecture, const Mappe
     for (size_t r = 0; r < placement.lines; ++r) {
         for (const uint32_t line : placement.bit_line) {
             const auto cell = static_cast<size_t>(placement.word_line[r] * cols + columns[line]);
-            const uint16_t level = placement.levels[r * placement.width + line];
-            levels[cell] = level;
-            conductances[cell] = law.target[level] * law.grid.siemens;
+            levels[cell] = placement.levels[r * placement.width + line];
+            conductances[cell] = written[r * placement.width + line] * law.grid.siemens;
         }
     }
     const std::string group = fmt::format("/arrays/{:05}", plan.id);

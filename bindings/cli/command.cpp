@@ -119,6 +119,7 @@ const std::vector<CommandEntry>& commands() {
         {"map", "where a network lies on a chip: arrays, utilisation, converters, cycles", make_map},
         {"simulate", "accuracy of a network on a chip of imperfect cells", make_simulate},
         {"device", "what cells are at every state, over time", make_device},
+        {"wires", "what resistive word and bit lines make of an array's cells", make_wires},
         {"fit", "switching laws to measured pulses: parameters with errors and residuals", make_fit},
         {"train", "a network, in float or with quantized weights and inputs", make_train},
         {"list", "architectures, their keys, kernels, operators, preprocessing", make_list},

@@ -30,6 +30,7 @@ Command make_quantize(const CommandEntry& entry);
 Command make_map(const CommandEntry& entry);
 Command make_simulate(const CommandEntry& entry);
 Command make_device(const CommandEntry& entry);
+Command make_wires(const CommandEntry& entry);
 Command make_fit(const CommandEntry& entry);
 Command make_train(const CommandEntry& entry);
 Command make_list(const CommandEntry& entry);

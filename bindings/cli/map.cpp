@@ -106,6 +106,26 @@ std::string converters_text(const Architecture& architecture) {
            "no tiles of AMX\n";
 }
 
+/// What lies between cells and converters, and when it counts.
+std::string wires_text(const WiringOptions& wires) {
+    if (!wires.is_on()) return {};
+    const WireOptions& lines = wires.lines;
+    return wrap(fmt::format("wires      {:.6g} ohm per segment of word lines, {:.6g} of bit lines, {:.6g} at drivers, "
+                            "{:.6g} at converters: solved for every array when it is programmed, products take no "
+                            "longer",
+                            lines.row_ohm, lines.col_ohm, lines.driver_ohm, lines.sense_ohm),
+                kTableWidth, 0);
+}
+
+Json wires_json(const WiringOptions& wires) {
+    if (!wires.is_on()) return nullptr;
+    const WireOptions& lines = wires.lines;
+    return {{"row_ohm", number(lines.row_ohm)},
+            {"col_ohm", number(lines.col_ohm)},
+            {"driver_ohm", number(lines.driver_ohm)},
+            {"sense_ohm", number(lines.sense_ohm)}};
+}
+
 /// Which layers comparators decide alone, and with how many votes.
 std::string sign_text(const Mapping& mapping) {
     std::vector<std::string> names;
@@ -154,7 +174,7 @@ std::string report(const Model& model, const Mapping& mapping) {
         fmt::format(": arrays of {} x {} cells, {} bit per cell\n\n", a.array.rows, a.array.cols, a.cell.bits);
     return text + render(layer_table(mapping)) +
            "ADC bits: given/needed for a lossless sum; cycles: input cycles per sample, one after another\n\n" +
-           chip_text(mapping) + converters_text(a) + sign_text(mapping) + rows_text(mapping) +
+           chip_text(mapping) + wires_text(a.wires) + converters_text(a) + sign_text(mapping) + rows_text(mapping) +
            notes_text(model, mapping);
 }
 
@@ -194,6 +214,7 @@ Json report_json(const Arguments& arguments, const Model& model, const Mapping& 
             {"layers", layers},
             {"digital_layers", digital},
             {"converters", converters_text(mapping.architecture).empty() ? "equal steps" : "thresholds"},
+            {"wires", wires_json(mapping.architecture.wires)},
             {"arrays", mapping.arrays},
             {"arrays_available", mapping.arrays_available > 0 ? Json(mapping.arrays_available) : Json(nullptr)},
             {"cores", mapping.cores},

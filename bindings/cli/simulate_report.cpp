@@ -234,11 +234,10 @@ Json summary_json(const Summary& summary) {
 }
 
 Json compensation_json(const CompensationReport& report) {
-    return {{"drift_gain", summary_json(report.drift_gain)},
-            {"column_gain", summary_json(report.column_gain)},
-            {"offset_levels", summary_json(report.offset)},
-            {"channel_scale", summary_json(report.channel_scale)},
-            {"channel_shift", summary_json(report.channel_shift)}};
+    return {
+        {"wire_gain", summary_json(report.wire_gain)},         {"drift_gain", summary_json(report.drift_gain)},
+        {"column_gain", summary_json(report.column_gain)},     {"offset_levels", summary_json(report.offset)},
+        {"channel_scale", summary_json(report.channel_scale)}, {"channel_shift", summary_json(report.channel_shift)}};
 }
 
 Json layers_json(const ChipResult& result) {

@@ -16,7 +16,7 @@ import onnx
 import onnxruntime
 import pytest
 
-COMMANDS = ["inspect", "quantize", "map", "simulate", "device", "fit", "train", "list"]
+COMMANDS = ["inspect", "quantize", "map", "simulate", "device", "wires", "fit", "train", "list"]
 SAMPLES = 24
 NOISY = ["--set", "cell.programming_error.sigma=0.05", "--set", "cell.read_noise.sigma=0.05"]
 
@@ -295,6 +295,7 @@ SCHEMA = {
                 "values": (type(None), list),
             },
             "compensation": {
+                "wire_gain": (type(None), dict),
                 "drift_gain": (type(None), dict),
                 "column_gain": (type(None), dict),
                 "offset_levels": (type(None), dict),
@@ -453,6 +454,7 @@ def test_measured_compensation_is_reported(simulate):
     result, _ = simulate("--skip-ideal", "--age", "0,1y", "--trials", "2", *AGEING, *COMPENSATED)
     fresh, old = ([layer["compensation"] for layer in age["layers"]] for age in result["ages"])
     for before, after in zip(fresh, old):
+        assert before.pop("wire_gain") is after.pop("wire_gain") is None  # see test_wires.py
         for summary in (*before.values(), *after.values()):
             assert summary["min"] <= summary["mean"] <= summary["max"]
         assert before["drift_gain"]["mean"] == pytest.approx(1, abs=0.05)  # the default cells have read noise

@@ -273,6 +273,12 @@ TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
     cases.push_back({transfer + "parasitic=0.2", transfer + "model=charge_sharing"});
     cases.push_back({transfer + "strength_ratio=1.5", transfer + "model=divider"});
     cases.push_back({transfer + "table=[0, 0.4, 0.9]", transfer + "model=table"});
+    for (const char* ohm : {"row_ohm=2.5", "col_ohm=1 ohm", "driver_ohm=1 kohm", "sense_ohm=50"})
+        cases.push_back({std::string("wires.") + ohm});
+    for (const char* setting : {"wires.drive=both", "wires.sense=top", "wires.unused_cells=open"})
+        cases.push_back({setting, "wires.row_ohm=1"});
+    cases.push_back({"wires.topology=crossbar", "wires.row_ohm=3"});
+    cases.push_back({"compensation.wires=targets", "wires.row_ohm=1"});
     cases.push_back({"input.dac.levels=[0, 0.99]"});
     cases.push_back({"input.dac.inl_sigma=0.1", "input.bits_per_cycle=2"});
     cases.push_back({"input.dac.dnl_sigma=0.1", "input.bits_per_cycle=2"});
