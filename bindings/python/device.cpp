@@ -142,6 +142,9 @@ A name of `bl.list_devices()` or a YAML file; keys below `cell` are changed by k
 <Device pcm-nandakumar2019, 0 .. 25 uS, 2 bit>
 )")
         .def(py::init(&make_device), py::arg("name_or_file"))
+        .def_static(
+            "of", [](const Architecture& a) { return Device{a.cell}; }, py::arg("architecture"),
+            "The cells of an architecture.")
         .def_property_readonly("name", [](const Device& d) { return text_of(d.cell.name); })
         .def_property_readonly("description", [](const Device& d) { return text_of(d.cell.description); })
         .def_property_readonly("source", [](const Device& d) { return text_of(d.cell.source); })

@@ -11,7 +11,7 @@ struct ErrorTypes {
 ErrorTypes* types = nullptr;  // lives as long as the interpreter
 
 py::object new_error(py::module_& module, const char* name, py::handle base, const char* text) {
-    const std::string path = std::string("bitline.") + name;
+    const std::string path = std::string("bitline._bitline.") + name;
     py::object type =
         py::reinterpret_steal<py::object>(PyErr_NewExceptionWithDoc(path.c_str(), text, base.ptr(), nullptr));
     if (!type) throw py::error_already_set();

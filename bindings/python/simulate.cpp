@@ -41,9 +41,10 @@ class ProgressSlot {
 
 SimulationResult simulate_chips(const PlacedNetwork& placed, const py::object& data,
                                 const std::optional<std::string>& preprocess,
-                                const std::shared_ptr<Network>& float_network, const py::object& calibration,
-                                int trials, int64_t seed, const std::vector<double>& ages, double temperature,
-                                bool ideal_chip, int64_t calibration_samples, const py::object& progress) {
+                                const std::optional<std::shared_ptr<Network>>& float_network,
+                                const py::object& calibration, int trials, int64_t seed,
+                                const std::vector<double>& ages, double temperature, bool ideal_chip,
+                                int64_t calibration_samples, const py::object& progress) {
     SimulateOptions options;
     options.trials = trials;
     options.seed = checked_seed(seed);
@@ -62,8 +63,9 @@ SimulationResult simulate_chips(const PlacedNetwork& placed, const py::object& d
     std::optional<SimulationResult> result;
     run_interruptibly(
         [&] {
-            result = simulate(*placed.network, placed.mapping, *samples, chosen, float_network.get(),
-                              of_calibration.get(), options, [&](const Progress& p) { slot.put(p); });
+            result = simulate(*placed.network, placed.mapping, *samples, chosen,
+                              float_network ? float_network->get() : nullptr, of_calibration.get(), options,
+                              [&](const Progress& p) { slot.put(p); });
         },
         [&] { slot.tell(); });
     slot.tell();

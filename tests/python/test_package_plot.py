@@ -72,7 +72,8 @@ def test_fan_shows_the_medians(bl, plot, tmp_path):
 
 
 def test_pulse_curves_rise_and_fall(bl, plot, root, tmp_path):
-    device = bl.Device(str(root / "examples" / "devices" / "switching_ecram_linear_step.yaml"))
+    path = root / "examples" / "devices" / "switching_ecram_linear_step.yaml"
+    device = bl.Device.of(bl.Architecture.from_file(path))
     curve = device.pulses(50, 30)[0]
     assert curve.shape == (81,) and (np.diff(curve[:51]) >= 0).all() and (np.diff(curve[50:]) <= 0).all()
     np.testing.assert_array_equal(device.pulses(5, 5, devices=3, seed=2), device.pulses(5, 5, devices=3, seed=2))

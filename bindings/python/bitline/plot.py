@@ -66,7 +66,7 @@ def levels(chip: _bitline.Chip, layer: int | str, array: int = 0, *, bins: int =
     found = _MICRO * chip.conductances(layer, array).ravel()
     values, counts = np.unique(targets, return_counts=True)
     edges = np.histogram_bin_edges(np.concatenate([targets, found]), bins)
-    ax.hist(found, edges, color=BLUE, label="as programmed" if chip.time == 0 else "now")
+    ax.hist(found, edges.tolist(), color=BLUE, label="as programmed" if chip.time == 0 else "now")
     ax.vlines(values, 0.8, counts, color=VERMILION, linewidth=1.2)
     ax.plot(values, counts, "o", color=VERMILION, markersize=4, label="wanted")
     ax.set_yscale("log")
