@@ -49,7 +49,7 @@ def product(arch):
     print(f"chip.run of {SIZE} x {SIZE} on {arch}, one sample: {microseconds(lambda: chip.run(x)):.0f} us")
 
 
-def overhead(program, trials=100, rounds=5):
+def overhead(program, trials=10, rounds=5):
     """Times of the work itself, each side in a process of its own; the starts of Python and the program left out."""
     mapping = bl.map_network(bl.read_network(DIGITS / "digits_cnn.onnx"), bl.Architecture.preset("default"))
     command = [program, "simulate", DIGITS / "digits_cnn.onnx", "--arch", "default", "--data", DIGITS / "digits.h5"]
