@@ -15,6 +15,8 @@ void request_interrupt() noexcept { requested.store(true, std::memory_order_rela
 
 bool interrupt_requested() noexcept { return requested.load(std::memory_order_relaxed); }
 
+void withdraw_interrupt() noexcept { requested.store(false, std::memory_order_relaxed); }
+
 void check_interrupt() {
     if (interrupt_requested() && holds.load(std::memory_order_relaxed) == 0) throw Interrupted();
 }

@@ -7,6 +7,9 @@ namespace bitline {
 
 bool interrupt_requested() noexcept;
 
+/// Work may start again: for a process that outlives a request to stop.
+void withdraw_interrupt() noexcept;
+
 /// While one lives, in any thread, check_interrupt throws nothing; whoever holds it asks interrupt_requested between
 /// its steps.
 class InterruptHold {

@@ -5,7 +5,8 @@
 
 namespace bitline {
 
-/// Number of worker threads used by parallel_for; 1 at least. 0 asks for every processor.
+/// Number of worker threads used by parallel_for; 1 at least. 0 asks for every processor. Threads do not survive
+/// fork(): where a loop has run before it, the child has one thread, and asking for more throws ConfigError.
 void set_threads(int threads);
 int threads();
 

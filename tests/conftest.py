@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,19 @@ def tool(program):
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def bl(program):
+    """The Python package, built beside the program under test."""
+    folder = program.parent / "python"
+    if not list((folder / "bitline").glob("_bitline*.so")):
+        pytest.fail(f"no module in {folder}: build it with -DBITLINE_PYTHON=ON")
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    import bitline
+
+    return bitline
 
 
 @pytest.fixture(scope="session")

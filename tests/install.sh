@@ -3,7 +3,7 @@
 # What compiling Bitline needs beyond the tools (which may come from anywhere), and what its tests add.
 BUILD_PACKAGES="libeigen3-dev libboost-dev libhdf5-dev libonnx-dev libprotobuf-dev libcli11-dev libyaml-cpp-dev
     nlohmann-json3-dev libfmt-dev libtbb-dev zlib1g-dev liblzma-dev libzip-dev libssl-dev libgtest-dev libgmock-dev"
-TEST_PACKAGES="python3-venv clang-format-14 ngspice"
+TEST_PACKAGES="python3-venv python3-dev clang-format-14 ngspice"
 
 # have COMMAND...: every command exists.
 have() {

@@ -24,13 +24,16 @@ python_environment() {
 build() {
     local cmake
     cmake=$(find_cmake) || return 1
-    configure "$cmake" build -DCMAKE_BUILD_TYPE=Release -DBITLINE_TESTS=ON || return 1
+    configure "$cmake" build -DCMAKE_BUILD_TYPE=Release -DBITLINE_TESTS=ON -DBITLINE_PYTHON=ON \
+        "-DPython_EXECUTABLE=$PWD/build/.venv/bin/python" || return 1
     "$cmake" --build build --parallel "$(build_jobs)"
 }
 
 phase "Packages"
 # shellcheck disable=SC2086
 install_packages $BUILD_PACKAGES $TEST_PACKAGES
+phase "Python environment"
+must "Python environment" python_environment
 phase "Build"
 must "build in Release" build
 phase "Order of includes"
@@ -39,8 +42,6 @@ phase "C++ tests"
 cpp_tests build
 phase "Fuzz targets"
 fuzz_targets build
-phase "Python environment"
-must "Python environment" python_environment
 phase "Python tests"
 python_tests tests
 complete=yes

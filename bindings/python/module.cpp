@@ -1,0 +1,16 @@
+#include "bindings/python/binding.h"
+
+PYBIND11_MODULE(_bitline, module) {
+    using namespace bitline::python;
+    module.doc() = "Bitline's C++ library. Import `bitline`, which has these names and more.";
+    bind_errors(module);
+    bind_machine(module);
+    bind_architecture(module);
+    bind_device(module);
+    bind_dataset(module);
+    bind_network(module);
+    bind_quantize(module);
+    bind_mapping(module);
+    bind_chip(module);
+    bind_simulate(module);
+}
