@@ -119,7 +119,7 @@ void add_parameters(const Problem& problem, const Converged& state, PulseFit& fi
         const double relative = standard_error(likelihood, std::log(value));
         FittedParameter p;
         p.name = name;
-        p.unit = part == &Noise::read ? "S" : "";
+        if (part == &Noise::read) p.unit = "S";
         p.determined = relative < 1;
         p.value = value * unit;
         p.error = p.determined ? value * unit * relative : value * unit;

@@ -51,7 +51,7 @@ cpp_tests() {
 # python_tests PATH...: pytest in the virtual environment, each case counted.
 python_tests() {
     local status=0
-    build/.venv/bin/python -m pytest -q -ra -p no:cacheprovider --junit-xml="$results/pytest.xml" "$@" || status=$?
+    build/.venv/bin/python -m pytest -q -ra -p no:cacheprovider -o junit_family=xunit1 --junit-xml="$results/pytest.xml" "$@" || status=$?
     # 1: cases failed, and the file names them; anything else: pytest itself did not get through
     [ "$status" -le 1 ] || record failed "pytest $* (exit code $status)"
 }

@@ -94,7 +94,7 @@ const std::string* find_option(const OptionTexts& options, const std::string& na
     return found == options.end() ? nullptr : &found->second;
 }
 
-std::string shown(const std::string* value) { return value ? "'" + printable(*value) + "'" : "not set"; }
+std::string shown(const std::string* value) { return value ? fmt::format("'{}'", printable(*value)) : "not set"; }
 
 void require_same_options(const OptionTexts& then, const std::string& path, const OptionTexts& now) {
     OptionTexts all = now;

@@ -4,6 +4,8 @@
 //
 // Two planes of inputs times two planes of weights, as LQ-Net has them; then signs times signs, as in a binary network.
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -58,8 +60,8 @@ int add(Network& network, const Operator& op, const std::vector<int>& inputs, co
     std::vector<Shape> shapes;
     for (const int input : inputs) shapes.push_back(network.values[size_t(input)].shape);
     const auto value = int(network.values.size());
-    network.values.push_back({"v" + std::to_string(value), infer_shape(op, shapes, {}), q});
-    network.nodes.push_back({"n" + std::to_string(value), "", inputs, value, op});
+    network.values.push_back({fmt::format("v{}", value), infer_shape(op, shapes, {}), q});
+    network.nodes.push_back({fmt::format("n{}", value), "", inputs, value, op});
     network.output = value;
     return value;
 }
