@@ -15,6 +15,7 @@
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "core/model_io.h"
+#include "core/options.h"
 #include "core/parallel.h"
 #include "training/trainer.h"
 #include "training/zoo.h"
