@@ -119,7 +119,7 @@ Exported Model::Impl::export_network() const {
             continue;
         }
         const Node& node = network.nodes[size_t(step.node)];
-        const Value& value = network.values[size_t(node.output)];
+        const Value& value = network.values[size_t(network.nodes[size_t(step.last_node())].output)];
         const int output = value_of_slot[size_t(step.output)] = out.add_value(value.name, value.shape);
         if (step.product && step.product->is_quantized()) {
             out.exported.products.push_back(

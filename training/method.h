@@ -115,6 +115,9 @@ struct MethodEntry {
     int weight_bits_low, weight_bits_high, weight_bits;  // range, and default
     int input_bits_low, input_bits_high, input_bits;
     bool quantizes_gradients;
+    /// A factor put into a channel's weights comes out of its products, so that a batch norm can be folded into them.
+    /// False where weights are clipped, squeezed into a fixed range, or have one scale for the layer by their mean.
+    bool folds_batch_norm;
     std::unique_ptr<Method> (*make)(const MethodOptions& options);
 };
 

@@ -14,7 +14,7 @@ namespace bitline::training {
 const Shape& Model::Impl::output_shape(const Step& step) const {
     if (step.node < 0) return slots[size_t(step.inputs[0])].shape;
     const Network& network = source.network;
-    return network.values[size_t(network.nodes[size_t(step.node)].output)].shape;
+    return network.values[size_t(network.nodes[size_t(step.last_node())].output)].shape;
 }
 
 bool Model::Impl::unseen() const {
@@ -55,6 +55,7 @@ void Model::Impl::forward_all(const Pass& pass, bool on_hardware) {
         const bool first = step.codes && !step.codes->has_seen();
         if (step.codes && (first || (adapts && !late))) step.codes->observe(slots[size_t(step.inputs[0])]);
         run_step(pass, step);
+        if (step.product) step.product->follow_batch(pass, slots[size_t(step.output)]);
     }
     if (late && adapts)
         for (Step& step : steps)
@@ -68,8 +69,15 @@ Model::Model(const TrainingNetwork& network, const ModelOptions& options) : impl
         if (options.method_options.gradient_bits != 32 && !entry.quantizes_gradients)
             throw ConfigError(fmt::format("gradient bits = {} violates 32: method {} does not quantize gradients",
                                           options.method_options.gradient_bits, entry.name));
+        if (options.fold_batch_norm && !entry.folds_batch_norm)
+            throw ConfigError(
+                fmt::format("method {} cannot fold batch norm: its weights have a range of their own, "
+                            "which leaves no room for a channel's factor",
+                            entry.name));
         impl_->method = entry.make(options.method_options);
         impl_->plain = find_method("ste").make({});
+    } else if (options.fold_batch_norm) {
+        throw ConfigError("batch norm is folded into quantized layers only: choose a method");
     }
     impl_->build();
 }
@@ -110,8 +118,11 @@ void Model::backward(const Pass& pass, const Tensor& gradient) {
 
 std::vector<Parameter*> Model::parameters() {
     std::vector<Parameter*> all;
-    for (Step& step : impl_->steps)
+    for (Step& step : impl_->steps) {
         for (Parameter* p : step.layer->parameters()) all.push_back(p);
+        if (!step.norm) continue;
+        for (Parameter* p : step.norm->parameters()) all.push_back(p);
+    }
     if (impl_->hardware)
         for (Parameter* p : impl_->hardware->parameters()) all.push_back(p);
     return all;
@@ -119,8 +130,11 @@ std::vector<Parameter*> Model::parameters() {
 
 std::vector<State*> Model::states() {
     std::vector<State*> all;
-    for (Step& step : impl_->steps)
+    for (Step& step : impl_->steps) {
         for (State* s : step.layer->states()) all.push_back(s);
+        if (!step.norm) continue;
+        for (State* s : step.norm->states()) all.push_back(s);
+    }
     if (impl_->hardware)
         for (State* s : impl_->hardware->states()) all.push_back(s);
     return all;
@@ -149,8 +163,10 @@ std::string Model::first_not_finite() const {
 
 Network Model::real() const {
     Network network = impl_->source.network;
-    for (const Step& step : impl_->steps)
+    for (const Step& step : impl_->steps) {
         if (step.node >= 0) network.nodes[size_t(step.node)].op = step.layer->trained();
+        if (step.norm) network.nodes[size_t(step.norm_node)].op = step.norm->trained();
+    }
     return network;
 }
 

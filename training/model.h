@@ -35,6 +35,8 @@ struct ModelOptions {
     /// Bits of the first and the last layer with weights, by the method `ste` whatever `method` is; 0: as the others.
     int first_last_bits = 8;
     std::map<std::string, LayerBits> layer_bits;  // by name of the layer; before all other rules
+    /// Batch norms that alone read a layer with weights are folded into it while it trains (layers/folded_norm.h).
+    bool fold_batch_norm = false;
 };
 
 /// What stands between a product as trained and the chip's: noise, a programmed chip, the whole simulation. See
@@ -44,7 +46,7 @@ class Hardware;
 class Model {
  public:
     /// Throws ConfigError (bits outside the method's range, unknown layer, network without weights or quantized
-    /// already, operator without a gradient).
+    /// already, operator without a gradient, no batch norm that could be folded).
     Model(const TrainingNetwork& network, const ModelOptions& options);
     ~Model();
 

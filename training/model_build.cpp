@@ -83,45 +83,79 @@ void Model::Impl::add_product(int index, bool outer, const std::vector<bool>& ne
     const Node& node = source.network.nodes[size_t(index)];
     const auto& op = std::get<MatVec>(node.op);
     const int value = node.inputs[0];
-    int slot = slot_of_value[size_t(value)], codes_step = -1;
     const Method* chosen = method_of(node.name, outer);
     const LayerBits bits = bits_of(node.name, outer);
+    Step step;
+    step.node = index;
+    step.inputs = {slot_of_value[size_t(value)]};
     if (chosen) {
         const MethodEntry& entry = find_method(chosen == method.get() ? options.method : "ste");
         require_bits(node.name, "weight", bits.weights, entry.weight_bits_low, entry.weight_bits_high, entry.name);
         require_bits(node.name, "input", bits.inputs, entry.input_bits_low, entry.input_bits_high, entry.name);
-        codes_of_slot.resize(std::max(codes_of_slot.size(), slots.size()), -1);
-        if (codes_of_slot[size_t(slot)] < 0) {
-            LayerRole role;
-            role.name = node.name;
-            role.bits = bits.inputs;
-            role.negative = negative[size_t(value)];
-            role.features = element_count(source.network.values[size_t(value)].shape);
-            auto layer = std::make_unique<InputCodes>(node.name + ".input", static_cast<int>(steps.size()),
-                                                      chosen->inputs(role));
-            Step quantize;
-            quantize.codes = layer.get();
-            quantize.layer = std::move(layer);
-            quantize.inputs = {slot};
-            quantize.output = new_slot();
-            codes_of_slot[size_t(slot)] = static_cast<int>(steps.size());
-            steps.push_back(std::move(quantize));
-        }
-        codes_step = codes_of_slot[size_t(slot)];
-        slot = steps[size_t(codes_step)].output;
+        add_input_codes(index, *chosen, bits, negative[size_t(value)], codes_of_slot);
+        step.codes_step = codes_of_slot[size_t(step.inputs[0])];
+        step.inputs = {steps[size_t(step.codes_step)].output};
+        step.norm_node = options.fold_batch_norm ? norm_behind(index) : -1;
     }
-    Step step;
+    if (step.norm_node >= 0) {
+        const Node& norm = source.network.nodes[size_t(step.norm_node)];
+        step.norm = std::make_unique<FoldedNorm>(layer_name(source.network, step.norm_node),
+                                                 std::get<BatchNorm>(norm.op), source.affine);
+    }
     auto layer = std::make_unique<Product>(
         node.name, static_cast<int>(steps.size()), op, source.network.values[size_t(value)].shape, chosen,
-        LayerRole{node.name, bits.weights, op.out_channels, negative[size_t(value)], 1});
+        LayerRole{node.name, bits.weights, op.out_channels, negative[size_t(value)], 1}, step.norm.get());
     step.product = layer.get();
     step.layer = std::move(layer);
-    step.codes_step = codes_step;
-    step.inputs = {slot};
-    step.node = index;
     for (const Step& other : steps) step.index += other.product != nullptr;
-    step.output = slot_of_value[size_t(node.output)] = new_slot();
+    const int output = source.network.nodes[size_t(step.last_node())].output;
+    step.output = slot_of_value[size_t(output)] = new_slot();
     steps.push_back(std::move(step));
+}
+
+/// Unless another layer's codes of the same value are there already.
+void Model::Impl::add_input_codes(int index, const Method& chosen, LayerBits bits, bool negative,
+                                  std::vector<int>& codes_of_slot) {
+    const Node& node = source.network.nodes[size_t(index)];
+    const int value = node.inputs[0], slot = slot_of_value[size_t(value)];
+    codes_of_slot.resize(std::max(codes_of_slot.size(), slots.size()), -1);
+    if (codes_of_slot[size_t(slot)] >= 0) return;
+    LayerRole role;
+    role.name = node.name;
+    role.bits = bits.inputs;
+    role.negative = negative;
+    role.features = element_count(source.network.values[size_t(value)].shape);
+    auto layer =
+        std::make_unique<InputCodes>(node.name + ".input", static_cast<int>(steps.size()), chosen.inputs(role));
+    Step quantize;
+    quantize.codes = layer.get();
+    quantize.layer = std::move(layer);
+    quantize.inputs = {slot};
+    quantize.output = new_slot();
+    codes_of_slot[size_t(slot)] = static_cast<int>(steps.size());
+    steps.push_back(std::move(quantize));
+}
+
+/// The batch norm that alone reads a layer's outputs; -1: none.
+int Model::Impl::norm_behind(int index) const {
+    const Network& network = source.network;
+    const int value = network.nodes[size_t(index)].output;
+    const auto dropped = source.dropout.find(value);
+    if (value == network.output || (dropped != source.dropout.end() && dropped->second > 0)) return -1;
+    int reader = -1;
+    for (size_t i = 0; i < network.nodes.size(); ++i) {
+        const std::vector<int>& inputs = network.nodes[i].inputs;
+        if (std::find(inputs.begin(), inputs.end(), value) == inputs.end()) continue;
+        if (reader >= 0) return -1;
+        reader = static_cast<int>(i);
+    }
+    return reader >= 0 && std::holds_alternative<BatchNorm>(network.nodes[size_t(reader)].op) ? reader : -1;
+}
+
+void Model::Impl::require_folding() const {
+    if (!options.fold_batch_norm) return;
+    if (std::any_of(steps.begin(), steps.end(), [](const Step& s) { return s.norm != nullptr; })) return;
+    throw ConfigError("no batch norm can be folded: none is the only reader of a quantized layer with weights");
 }
 
 void Model::Impl::build() {
@@ -149,9 +183,11 @@ void Model::Impl::build() {
     for (size_t i = 0; i < network.nodes.size(); ++i) {
         const Node& node = network.nodes[i];
         const int index = static_cast<int>(i);
+        const bool folded =
+            std::any_of(steps.begin(), steps.end(), [&](const Step& s) { return s.norm && s.norm_node == index; });
         if (std::holds_alternative<MatVec>(node.op)) {
             add_product(index, index == with_weights.front() || index == with_weights.back(), negative, codes_of_slot);
-        } else {
+        } else if (!folded) {
             Step step;
             step.layer = make_layer(network, index, static_cast<int>(steps.size()), source.affine);
             step.node = index;
@@ -161,15 +197,23 @@ void Model::Impl::build() {
         }
         add_dropout(node.output);
     }
+    require_folding();
     name_parameters();
     gradients.resize(slots.size());
     find_wanted_gradients();
 }
 
+/// As in a network whose batch norms are not folded, so that each can start from the other's checkpoint.
 void Model::Impl::name_parameters() {
+    const auto name = [](const std::string& owner, const auto& items) {
+        for (auto* item : items) item->name = owner + "." + item->name;
+    };
     for (Step& step : steps) {
-        for (Parameter* p : step.layer->parameters()) p->name = step.layer->name() + "." + p->name;
-        for (State* s : step.layer->states()) s->name = step.layer->name() + "." + s->name;
+        name(step.layer->name(), step.layer->parameters());
+        name(step.layer->name(), step.layer->states());
+        if (!step.norm) continue;
+        name(step.norm->name(), step.norm->parameters());
+        name(step.norm->name(), step.norm->states());
     }
 }
 

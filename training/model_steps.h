@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "training/layers/folded_norm.h"
 #include "training/layers/input_codes.h"
 #include "training/layers/product.h"
 #include "training/model.h"
@@ -19,11 +20,15 @@ struct Step {
     std::unique_ptr<Layer> layer;
     std::vector<int> inputs;
     int output = -1;
-    int node = -1;                // of the float network; none for quantizers and dropout
-    Product* product = nullptr;   // where the layer is one
-    InputCodes* codes = nullptr;  // likewise
-    size_t index = 0;             // of the product
-    int codes_step = -1;          // product: step that makes its inputs' codes; none: float
+    int node = -1;                     // of the float network; none for quantizers and dropout
+    Product* product = nullptr;        // where the layer is one
+    InputCodes* codes = nullptr;       // likewise
+    size_t index = 0;                  // of the product
+    int codes_step = -1;               // product: step that makes its inputs' codes; none: float
+    std::unique_ptr<FoldedNorm> norm;  // product: batch norm folded into it
+    int norm_node = -1;                // of the float network; the step then writes that node's output
+
+    int last_node() const { return norm ? norm_node : node; }
 };
 
 struct Model::Impl {
@@ -45,6 +50,10 @@ struct Model::Impl {
     LayerBits bits_of(const std::string& name, bool outer) const;
     const Method* method_of(const std::string& name, bool outer) const;
     void add_product(int node, bool outer, const std::vector<bool>& negative, std::vector<int>& codes_of_slot);
+    void add_input_codes(int node, const Method& chosen, LayerBits bits, bool negative,
+                         std::vector<int>& codes_of_slot);
+    int norm_behind(int node) const;
+    void require_folding() const;
     void add_dropout(int value);
     int new_slot() {
         slots.emplace_back();

@@ -190,6 +190,7 @@ OptionTexts describe(const ModelOptions& o) {
         {"bits of the first and last layer", o.first_last_bits == 0 ? "same" : fmt::format("{}", o.first_last_bits)},
         {"gradient bits", fmt::format("{}", o.method_options.gradient_bits)},
     };
+    if (o.fold_batch_norm) texts.emplace_back("batch norm folded", "on");
     for (const auto& [layer, bits] : o.layer_bits)
         texts.emplace_back("bits of " + layer, fmt::format("{}/{}", bits.weights, bits.inputs));
     return texts;

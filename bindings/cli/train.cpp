@@ -8,6 +8,7 @@
 #include "bindings/cli/inputs.h"
 #include "bindings/cli/progress.h"
 #include "bindings/cli/terminal.h"
+#include "bindings/cli/train_arguments.h"
 #include "bindings/cli/train_hardware.h"
 #include "bindings/cli/train_report.h"
 #include "core/error.h"
@@ -25,152 +26,9 @@ namespace {
 
 using namespace training;
 
-constexpr int64_t kLargestSeed = (int64_t(1) << 53) - 1;  // every reader of JSON keeps it exactly
-constexpr char kFloat[] = "float";
-
-struct Arguments {
-    std::optional<std::string> model, data, test, limit, test_limit, preprocess, classes;
-    std::optional<std::string> width, bias, affine, batch_norm, dropout;
-    std::optional<std::string> method, weight_bits, input_bits, gradient_bits, first_last_bits;
-    std::vector<std::string> layer_bits;
-    std::optional<std::string> epochs, batch, optimizer, rate, momentum, weight_decay, gradient_norm, schedule, warmup;
-    std::optional<std::string> loss, smoothing, teacher, temperature, teacher_weight, augment, freeze_batch_norm;
-    std::optional<std::string> seed, threads, output, onnx, checkpoint, every, resume, initial, json;
-    bool quiet = false;
-    HardwareArguments hardware;
-};
-
-size_t choose(const std::string& option, const std::string& value, const std::vector<std::string>& names) {
-    OptionText text;
-    text.path = option;
-    text.value = value;
-    return parse_choice(text, names);
-}
-
-bool parse_switch(const std::string& option, const std::string& value) {
-    return choose(option, value, {"off", "on"}) == 1;
-}
-
 std::optional<int64_t> parse_count(const std::string& option, const std::optional<std::string>& text) {
     if (!text) return std::nullopt;
     return parse_whole(option, *text, 1, int64_t(1) << 40);
-}
-
-void refuse_without(const std::optional<std::string>& given, bool has_effect, const std::string& option,
-                    const std::string& condition) {
-    if (given && !has_effect) throw ConfigError(fmt::format("{} has no effect without {}", option, condition));
-}
-
-// ---------------------------------------------------------------------------------------------- options
-
-OptimizerOptions parse_optimizer(const Arguments& a) {
-    OptimizerOptions options;
-    const size_t kind = choose("--optimizer", a.optimizer.value_or("adam"), {"sgd", "nesterov", "adam", "adamw"});
-    const bool is_sgd = kind < 2;
-    options.kind = is_sgd ? OptimizerOptions::Kind::sgd : OptimizerOptions::Kind::adam;
-    options.nesterov = kind == 1;
-    options.decoupled = kind == 3;
-    refuse_without(a.momentum, is_sgd, "--momentum", "--optimizer sgd or nesterov");
-    if (a.momentum) options.momentum = parse_number("--momentum", *a.momentum, 0, 0.9999, options.nesterov);
-    if (a.weight_decay) options.weight_decay = parse_number("--weight-decay", *a.weight_decay, 0, 1000, false);
-    if (a.gradient_norm) options.largest_norm = parse_number("--gradient-norm", *a.gradient_norm, 0, 1e9, true);
-    return options;
-}
-
-EpochSchedule parse_rates(const Arguments& a, const OptimizerOptions& optimizer) {
-    EpochSchedule schedule = parse_schedule(a.schedule.value_or("cosine"));
-    schedule.rate = optimizer.kind == OptimizerOptions::Kind::sgd ? 0.05 : 0.001;
-    if (a.rate) schedule.rate = parse_number("--rate", *a.rate, 0, 1e6, true);
-    if (a.warmup) schedule.warm_up = parse_number("--warmup", *a.warmup, 0, 1000000, false);
-    return schedule;
-}
-
-LossOptions parse_loss(const Arguments& a) {
-    LossOptions options;
-    const bool squares = choose("--loss", a.loss.value_or("cross-entropy"), {"cross-entropy", "mse"}) == 1;
-    if (a.teacher && a.loss) throw ConfigError("--loss has no effect with --teacher, which brings a loss of its own");
-    if (squares) options.kind = LossOptions::Kind::mean_squared_error;
-    if (a.teacher) options.kind = LossOptions::Kind::distillation;
-    refuse_without(a.smoothing, !squares && !a.teacher, "--label-smoothing", "--loss cross-entropy");
-    refuse_without(a.temperature, a.teacher.has_value(), "--temperature", "--teacher");
-    refuse_without(a.teacher_weight, a.teacher.has_value(), "--teacher-weight", "--teacher");
-    if (a.smoothing) options.smoothing = parse_number("--label-smoothing", *a.smoothing, 0, 0.999, false);
-    if (a.temperature) {
-        options.distillation.temperature = parse_number("--temperature", *a.temperature, 0, 1e6, true);
-    }
-    if (a.teacher_weight) {
-        options.distillation.weight = parse_number("--teacher-weight", *a.teacher_weight, 0, 1, false);
-    }
-    return options;
-}
-
-TrainOptions parse_train_options(const Arguments& a) {
-    TrainOptions options;
-    if (a.epochs) options.epochs = parse_whole("--epochs", *a.epochs, 1, 1000000);
-    if (a.batch) options.batch = parse_whole("--batch", *a.batch, 1, 1048576);
-    options.optimizer = parse_optimizer(a);
-    options.schedule = parse_rates(a, options.optimizer);
-    options.loss = parse_loss(a);
-    if (a.seed) options.seed = static_cast<uint64_t>(parse_whole("--seed", *a.seed, 0, kLargestSeed));
-    if (a.augment) options.augmentation = parse_augmentation(*a.augment);
-    if (a.freeze_batch_norm) {
-        options.freeze_batch_norm_after = parse_whole("--freeze-batch-norm", *a.freeze_batch_norm, 0, 1000000);
-    }
-    return options;
-}
-
-/// "conv2=4/8"
-std::pair<std::string, LayerBits> parse_layer_bits(const std::string& text) {
-    const size_t equals = text.rfind('='), slash = text.rfind('/');
-    if (equals == std::string::npos || slash == std::string::npos || slash < equals) {
-        throw ConfigError(fmt::format("--layer-bits {} is not written LAYER=WEIGHT_BITS/INPUT_BITS", printable(text)));
-    }
-    LayerBits bits;
-    bits.weights = int(parse_whole("--layer-bits, weights", text.substr(equals + 1, slash - equals - 1), 1, 16));
-    bits.inputs = int(parse_whole("--layer-bits, inputs", text.substr(slash + 1), 1, 16));
-    return {text.substr(0, equals), bits};
-}
-
-ModelOptions parse_float_options(const Arguments& a) {
-    const std::string condition = "--method (bitline list methods)";
-    refuse_without(a.weight_bits, false, "--weight-bits", condition);
-    refuse_without(a.input_bits, false, "--input-bits", condition);
-    refuse_without(a.gradient_bits, false, "--gradient-bits", condition);
-    refuse_without(a.first_last_bits, false, "--first-last-bits", condition);
-    if (!a.layer_bits.empty()) throw ConfigError("--layer-bits has no effect without " + condition);
-    return {};
-}
-
-ModelOptions parse_model_options(const Arguments& a) {
-    if (a.method.value_or(kFloat) == kFloat) return parse_float_options(a);
-    const MethodEntry& method = find_method(*a.method);
-    ModelOptions options;
-    options.method = method.name;
-    options.weight_bits = method.weight_bits;
-    options.input_bits = method.input_bits;
-    const auto parse_bits = [&](const std::string& option, const std::string& text, int low, int high) {
-        return static_cast<int>(parse_whole(fmt::format("{} of {}", option, method.name), text, low, high));
-    };
-    if (a.weight_bits) {
-        options.weight_bits =
-            parse_bits("--weight-bits", *a.weight_bits, method.weight_bits_low, method.weight_bits_high);
-    }
-    if (a.input_bits) {
-        options.input_bits = parse_bits("--input-bits", *a.input_bits, method.input_bits_low, method.input_bits_high);
-    }
-    refuse_without(a.gradient_bits, method.quantizes_gradients, "--gradient-bits", "a method that quantizes gradients");
-    if (a.gradient_bits) {
-        options.method_options.gradient_bits = int(parse_whole("--gradient-bits", *a.gradient_bits, 1, 32));
-    }
-    if (a.first_last_bits) {
-        const bool same = *a.first_last_bits == "same";
-        options.first_last_bits = same ? 0 : int(parse_whole("--first-last-bits", *a.first_last_bits, 2, 16));
-    }
-    for (const std::string& text : a.layer_bits) {
-        if (!options.layer_bits.insert(parse_layer_bits(text)).second)
-            throw ConfigError(fmt::format("--layer-bits {}: the layer is given twice", printable(text)));
-    }
-    return options;
 }
 
 // ---------------------------------------------------------------------------------------------- inputs
@@ -186,36 +44,16 @@ Source source_of(const std::string& model) {
     return is_name || !is_file ? Source::name : Source::file;
 }
 
-NetworkOptions parse_network_options(const Arguments& a) {
-    NetworkOptions options;
-    if (a.width) options.width = parse_number("--width", *a.width, 0, 16, true);
-    if (a.bias) options.bias = parse_switch("--bias", *a.bias);
-    if (a.affine) options.affine = parse_switch("--affine", *a.affine);
-    if (a.batch_norm) options.batch_norm = parse_switch("--batch-norm", *a.batch_norm);
-    if (a.dropout) options.dropout = static_cast<float>(parse_number("--dropout", *a.dropout, 0, 0.99, false));
-    return options;
-}
-
-void refuse_network_options(const Arguments& a) {
-    const std::string condition = "a network by name or from YAML";
-    refuse_without(a.width, false, "--width", condition);
-    refuse_without(a.bias, false, "--bias", condition);
-    refuse_without(a.affine, false, "--affine", condition);
-    refuse_without(a.batch_norm, false, "--batch-norm", condition);
-    refuse_without(a.dropout, false, "--dropout", condition);
-    refuse_without(a.classes, false, "--classes", condition);
-}
-
 /// Images without channels have one.
 Shape image_shape(const Shape& stored) { return stored.size() == 2 ? Shape{1, stored[0], stored[1]} : stored; }
 
-int64_t class_count(const Arguments& a, const Dataset& data) {
+int64_t class_count(const TrainArguments& a, const Dataset& data) {
     if (a.classes) return parse_whole("--classes", *a.classes, 1, 1 << 20);
     const auto& labels = data.labels();
     return labels.empty() ? 1 : int64_t(*std::max_element(labels.begin(), labels.end())) + 1;
 }
 
-TrainingNetwork open_network(const Arguments& a, const Dataset& data, uint64_t seed) {
+TrainingNetwork open_network(const TrainArguments& a, const Dataset& data, uint64_t seed) {
     const Source source = source_of(*a.model);
     if (source == Source::file) return {read_model(*a.model).network, {}};
     const NetworkOptions options = parse_network_options(a);
@@ -227,7 +65,7 @@ TrainingNetwork open_network(const Arguments& a, const Dataset& data, uint64_t s
 }
 
 /// Grey levels and colours of images are bytes in these formats.
-ChosenPreprocess choose(const Arguments& a, const Network& network) {
+ChosenPreprocess choose(const TrainArguments& a, const Network& network) {
     const bool bytes = a.data->rfind("idx:", 0) == 0 || a.data->rfind("cifar10:", 0) == 0;
     if (a.preprocess || network.preprocess || !bytes) return choose_preprocess(a.preprocess, network);
     return {parse_preprocess("unit"), "images of bytes"};
@@ -243,7 +81,7 @@ void require_extension(const std::string& option, const std::string& path, const
     throw ConfigError(fmt::format("{} {}: the name does not end in {}", option, printable(path), extension));
 }
 
-std::vector<std::string> input_files(const Arguments& a) {
+std::vector<std::string> input_files(const TrainArguments& a) {
     std::vector<std::string> files = files_of(*a.data);
     for (const std::string& file : files_of(*a.test)) files.push_back(file);
     if (source_of(*a.model) != Source::name) files.push_back(*a.model);
@@ -253,7 +91,7 @@ std::vector<std::string> input_files(const Arguments& a) {
     return files;
 }
 
-void check_outputs(const Arguments& a, const std::string& checkpoint) {
+void check_outputs(const TrainArguments& a, const std::string& checkpoint) {
     const std::vector<std::string> inputs = input_files(a);
     std::vector<std::string> outputs{*a.output, checkpoint};
     require_extension("-o", *a.output, ".h5");
@@ -272,7 +110,7 @@ void check_outputs(const Arguments& a, const std::string& checkpoint) {
 }
 
 /// What decides the run besides the options of training and method.
-OptionTexts more_options(const Arguments& a, const HardwarePlan& plan) {
+OptionTexts more_options(const TrainArguments& a, const HardwarePlan& plan) {
     const auto on = [](const std::optional<bool>& value) { return value ? (*value ? "on" : "off") : "default"; };
     OptionTexts texts;
     const Source source = source_of(*a.model);
@@ -305,7 +143,7 @@ struct Run {
     std::optional<Checkpoint> resume, initial;
 };
 
-TrainData open_data(const Arguments& a) {
+TrainData open_data(const TrainArguments& a) {
     TrainData data;
     data.training = open_dataset(*a.data, parse_count("--limit", a.limit));
     data.test = open_dataset(*a.test, parse_count("--test-limit", a.test_limit));
@@ -314,7 +152,7 @@ TrainData open_data(const Arguments& a) {
 }
 
 /// Reads and checks everything, cheapest first, before the long work starts.
-Run prepare(const Arguments& a) {
+Run prepare(const TrainArguments& a) {
     Run run;
     run.options = parse_train_options(a);
     run.model_options = parse_model_options(a);
@@ -356,7 +194,7 @@ std::string resume_command(const CLI::App& app, const std::string& checkpoint) {
 
 class Session {
  public:
-    Session(const Arguments& a, Run run, const CLI::App& app)
+    Session(const TrainArguments& a, Run run, const CLI::App& app)
         : arguments_(a),
           run_(std::move(run)),
           app_(app),
@@ -481,7 +319,7 @@ class Session {
         if (chain) print(chain_text(run_.plan, before_, *chain));
     }
 
-    const Arguments& arguments_;
+    const TrainArguments& arguments_;
     Run run_;
     const CLI::App& app_;
     training::Model model_;
@@ -494,82 +332,8 @@ class Session {
     double shown_ = -1;  // s
 };
 
-void train_command(const Arguments& arguments, const CLI::App& app) {
+void train_command(const TrainArguments& arguments, const CLI::App& app) {
     Session(arguments, prepare(arguments), app).train();
-}
-
-// ---------------------------------------------------------------------------------------------- help
-
-void add_inputs(Command& command, Arguments& a) {
-    command.required = {
-        add_text(command, "MODEL", a.model, "",
-                 "network: a name (bitline list networks), a .yaml of\nlayers, or a float .onnx or .h5 to go on from"),
-        add_text(command, "--data", a.data, "DATA",
-                 "to train on: FILE.h5, idx:IMAGES,LABELS,\ncifar10:FILE[,FILE..], npz:FILE or\n"
-                 "raw:FILE,LABELS,DTYPE,AxBxC"),
-        add_text(command, "--test", a.test, "DATA", "to test on after every epoch"),
-        add_text(command, "-o,--output", a.output, "OUT.h5", "the network as trained; with a method, of integers"),
-    };
-    add_text(command, "--onnx", a.onnx, "OUT.onnx", "the same as ONNX (QDQ)");
-    add_text(command, "--limit", a.limit, "N", "train on the first N samples only");
-    add_text(command, "--test-limit", a.test_limit, "N", "test on the first N samples only");
-    add_text(command, "--preprocess", a.preprocess, "P",
-             "raw, unit, imagenet or scale=..,mean=..,std=.. (default: the\nmodel's own, else unit with idx: and "
-             "cifar10:, else raw)");
-    add_text(command, "--classes", a.classes, "N", "outputs of a new network (largest label + 1)");
-    add_text(command, "--width", a.width, "F", "factor of the channels of a new network, 0 < F <= 16 (1)");
-    add_text(command, "--bias", a.bias, "on|off",
-             "of a new network's layers with weights (on where no batch\nnorm "
-             "follows)");
-    add_text(command, "--affine", a.affine, "on|off", "whether its batch norms learn gamma and beta (on)");
-    add_text(command, "--batch-norm", a.batch_norm, "on|off", "whether it has batch norms (on)");
-    add_text(command, "--dropout", a.dropout, "S", "share of the last layer's inputs set to 0, below 1 (0)");
-}
-
-void add_method(Command& command, Arguments& a) {
-    add_text(command, "--method", a.method, "M", "bitline list methods, or float (float)");
-    add_text(command, "--weight-bits", a.weight_bits, "N", "within the method's range (the method's default)");
-    add_text(command, "--input-bits", a.input_bits, "N", "within the method's range (the method's default)");
-    add_text(command, "--gradient-bits", a.gradient_bits, "N",
-             "methods that quantize gradients only: 1 to 8, or 32 (32)");
-    add_text(command, "--first-last-bits", a.first_last_bits, "N|same",
-             "of the first and the last layer, by method ste: 2 to 16,\nor same as the others (8)");
-    add_texts(command, "--layer-bits", a.layer_bits, "LAYER=W/I",
-              "weight and input bits of one layer; may be repeated");
-}
-
-void add_training(Command& command, Arguments& a) {
-    add_text(command, "--epochs", a.epochs, "E", "passes through the data (20)");
-    add_text(command, "--batch", a.batch, "N", "samples per step (64)");
-    add_text(command, "--optimizer", a.optimizer, "NAME", "sgd, nesterov, adam or adamw (adam)");
-    add_text(command, "--rate", a.rate, "R", "learning rate (0.05 with sgd and nesterov, else 0.001)");
-    add_text(command, "--momentum", a.momentum, "M", "sgd and nesterov only, below 1 (0.9)");
-    add_text(command, "--weight-decay", a.weight_decay, "D", "0 or more (0)");
-    add_text(command, "--gradient-norm", a.gradient_norm, "G", "scale gradients down to this norm (not at all)");
-    add_text(
-        command, "--schedule", a.schedule, "S",
-        "of the rate: constant, cosine, step=30/60:0.1 (epochs,\nfactor) or exponential=0.95 (per epoch) (cosine)");
-    add_text(command, "--warmup", a.warmup, "E", "epochs over which the rate rises from 0 (0)");
-    add_text(command, "--loss", a.loss, "NAME", "cross-entropy or mse (cross-entropy)");
-    add_text(command, "--label-smoothing", a.smoothing, "S", "cross-entropy only, below 1 (0)");
-    add_text(command, "--teacher", a.teacher, "MODEL", "network to learn from by distillation: .onnx or .h5");
-    add_text(command, "--temperature", a.temperature, "T", "of the distillation (4)");
-    add_text(command, "--teacher-weight", a.teacher_weight, "W", "of the teacher, the labels have 1 - W (0.9)");
-    add_text(command, "--augment", a.augment, "A", "none, or crop=4, reflect and flip with commas between (none)");
-    add_text(command, "--freeze-batch-norm", a.freeze_batch_norm, "E", "after E epochs keep the running statistics");
-    add_text(command, "--seed", a.seed, "S", "of all random numbers (0)");
-}
-
-void add_run(Command& command, Arguments& a) {
-    add_text(command, "--threads", a.threads, "K", "1 to 1024; never changes a result (all processors)");
-    add_text(command, "--checkpoint", a.checkpoint, "FILE",
-             "state of the run, kept (default: OUT.checkpoint.h5,\nremoved at the end)");
-    add_text(command, "--every", a.every, "N", "epochs between checkpoints (1)");
-    add_text(command, "--resume", a.resume, "FILE", "go on from a checkpoint of the same run, with the same bits");
-    add_text(command, "--initial", a.initial, "FILE",
-             "begin with what a checkpoint's network has learned,\nwhatever the options of that run");
-    add_text(command, "--json", a.json, "FILE", "a line of JSON per epoch, one on the network and one on\nthe chips; - for standard output");
-    command.app->add_flag("--quiet", a.quiet, "no progress on the terminal");
 }
 
 }  // namespace
@@ -593,12 +357,8 @@ Command make_train(const CommandEntry& entry) {
         "chip.h5\n"
         "Ctrl-C keeps the state and prints the command that goes on. The same seed gives the same bits for any\n"
         "number of threads, interrupted or not.\n");
-    auto arguments = std::make_shared<Arguments>();
-    add_inputs(command, *arguments);
-    add_method(command, *arguments);
-    add_training(command, *arguments);
-    add_hardware(command, arguments->hardware);
-    add_run(command, *arguments);
+    auto arguments = std::make_shared<TrainArguments>();
+    add_arguments(command, *arguments);
     command.run = [arguments, app = command.app.get()] { train_command(*arguments, *app); };
     return command;
 }

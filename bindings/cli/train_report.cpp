@@ -21,6 +21,7 @@ std::string method_text(const training::Model& model) {
     std::string text = fmt::format("{}, weights {} bits, inputs {} bits", o.method, o.weight_bits, o.input_bits);
     if (o.first_last_bits > 0) text += fmt::format(", first and last layer {}", o.first_last_bits);
     if (!o.layer_bits.empty()) text += fmt::format(", {} layers apart", o.layer_bits.size());
+    if (o.fold_batch_norm) text += ", batch norm folded";
     return text;
 }
 
@@ -65,6 +66,7 @@ Json trained_json(const Network& network, const training::Model& model, const Tr
     if (!o.method.empty()) {
         json["weight_bits"] = o.weight_bits;
         json["input_bits"] = o.input_bits;
+        json["fold_batch_norm"] = o.fold_batch_norm;
         json["first_last_bits"] = o.first_last_bits > 0 ? Json(o.first_last_bits) : Json("same");
     }
     return {{"trained", std::move(json)}};

@@ -70,6 +70,30 @@ def test_a_network_learns_and_simulates(run_bitline, tiny, tmp_path, digits):
     assert bits[0] == bits[1] < 8
 
 
+def kinds(run_bitline, path, cwd):
+    layers = json.loads(run_bitline(["inspect", path, "--json", "-"], cwd=cwd).stdout)["nodes"]
+    return [layer["kind"] for layer in layers]
+
+
+@pytest.mark.parametrize("hardware", [[], ["--hardware", "device", "--chip-trials", "1", "--chip-limit", "50"]])
+def test_batch_norm_is_folded_while_training(run_bitline, tiny, tmp_path, digits, hardware):
+    command = [a if a != "4" else "12" for a in tiny]
+    bits = ["--method", "ste", "--weight-bits", "4", "--input-bits", "4", "--fold-batch-norm"]
+    result = run_bitline([*command, *bits, *hardware, "--onnx", "out.onnx", "--json", "log.jsonl"], cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "batch norm folded" in result.stdout
+    epochs = lines(tmp_path / "log.jsonl")
+    assert epochs[-1]["test_accuracy"] > 0.8
+    for name in ("out.h5", "out.onnx"):
+        assert not any("norm" in kind.lower() for kind in kinds(run_bitline, name, tmp_path))
+        done = run_bitline(["simulate", name, "--arch", "ideal", "--data", digits / "digits.h5", "--json", "-"], cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["software"]["accuracy"] == pytest.approx(epochs[-1]["test_accuracy"], abs=0.01)
+    apart = [option for option in bits if option != "--fold-batch-norm"]
+    assert run_bitline([*tiny, *apart], cwd=tmp_path).returncode == 0
+    assert any("norm" in kind.lower() for kind in kinds(run_bitline, "out.h5", tmp_path))
+
+
 def test_a_float_network_is_fine_tuned(run_bitline, tiny, tmp_path, digits):
     command = ["train", digits / "digits_float.onnx", *tiny[2:]]
     command[command.index("0.01")] = "1e-5"
@@ -168,6 +192,9 @@ def test_a_checkpoint_of_another_run_is_refused(run_bitline, tiny, tmp_path, dig
     (["--method", "lsqq"], "unknown method 'lsqq'"),
     (["--method", "ste", "--weight-bits", "1"], "--weight-bits of ste = 1"),
     (["--weight-bits", "4"], "--weight-bits has no effect without --method"),
+    (["--fold-batch-norm"], "--fold-batch-norm has no effect without --method"),
+    (["--fold-batch-norm", "--method", "bnn"], "method bnn cannot fold batch norm"),
+    (["--fold-batch-norm", "--method", "ste", "--batch-norm", "off"], "no batch norm can be folded"),
     (["--epochs", "0"], "--epochs = 0 violates"),
     (["--rate", "-1"], "--rate"),
     (["--momentum", "0.5"], "--momentum has no effect without --optimizer sgd"),

@@ -252,7 +252,7 @@ TEST(BatchNormLayer, NormalizesAndFollowsAsPyTorch) {
     EXPECT_THAT(states[0]->value, ElementsAre(::testing::FloatEq(0.1625F), ::testing::FloatEq(0.1875F)));
     EXPECT_THAT(states[1]->value, ElementsAre(::testing::FloatEq(1.02291667F), ::testing::FloatEq(1.33958328F)));
     EXPECT_EQ(std::get<BatchNorm>(run.layer->trained()).mean, states[0]->value);
-    EXPECT_EQ(states[0]->name, "node.mean");
+    EXPECT_EQ(states[0]->name, "mean");
 }
 
 TEST(BatchNormLayer, FrozenUsesAndKeepsTheRunningStatistics) {

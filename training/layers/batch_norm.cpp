@@ -1,32 +1,16 @@
 #include "training/layers/batch_norm.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
 
-#include "core/error.h"
+#include "training/layers/channel_statistics.h"
 #include "training/layers/numbers.h"
 
 namespace bitline::training {
 
-namespace {
-
-constexpr float kMomentum = 0.1F;
-
-Parameter learned(const std::string& name, const std::vector<float>& value) {
+Parameter norm_parameter(const std::string& name, const std::vector<float>& value) {
     Parameter parameter{name, value, std::vector<float>(value.size(), 0.0F)};
     parameter.decay = 0;
     return parameter;
-}
-
-}  // namespace
-
-/// Chan, Golub, LeVeque: "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
-void BatchNormLayer::Part::add(const Part& other) {
-    const double total = count + other.count, difference = other.mean - mean;
-    squares += other.squares + difference * difference * count * other.count / total;
-    mean += difference * other.count / total;
-    count = total;
 }
 
 BatchNormLayer::BatchNormLayer(std::string name, int number, const BatchNorm& op, bool affine)
@@ -34,48 +18,13 @@ BatchNormLayer::BatchNormLayer(std::string name, int number, const BatchNorm& op
       channels_(static_cast<int64_t>(op.gamma.size())),
       epsilon_(op.epsilon),
       affine_(affine),
-      gamma_(learned(Layer::name() + ".gamma", op.gamma)),
-      beta_(learned(Layer::name() + ".beta", op.beta)),
-      mean_{Layer::name() + ".mean", op.mean},
-      variance_{Layer::name() + ".variance", op.variance},
+      gamma_(norm_parameter("gamma", op.gamma)),
+      beta_(norm_parameter("beta", op.beta)),
+      mean_{"mean", op.mean},
+      variance_{"variance", op.variance},
       deviation_inverse_(op.gamma.size()),
       a_(op.gamma.size()),
       b_(op.gamma.size()) {}
-
-std::vector<BatchNormLayer::Part> BatchNormLayer::batch_statistics(const Tensor& x) {
-    const int64_t size = plane(x), channels = channels_;
-    parts_.resize(static_cast<size_t>(chunks(x.samples) * channels));
-    for_chunks(x.samples, [&](int64_t chunk, int64_t first, int64_t count) {
-        for (int64_t c = 0; c < channels; ++c) {
-            const float* channel = x.sample(first) + c * size;
-            Part part{static_cast<double>(count * size)};
-            for (int64_t s = 0; s < count; ++s) {
-                const float* v = channel + s * channels * size;
-                part.mean += sum_of(size, [v](int64_t i) { return v[i]; });
-            }
-            part.mean /= part.count;
-            // About the rounded mean: what that adds, count * (rounding error)^2, is below the rounding of the sum.
-            const auto middle = static_cast<float>(part.mean);
-            for (int64_t s = 0; s < count; ++s) {
-                const float* v = channel + s * channels * size;
-                part.squares += sum_of(size, [v, middle](int64_t i) { return (v[i] - middle) * (v[i] - middle); });
-            }
-            parts_[static_cast<size_t>(chunk * channels + c)] = part;
-        }
-    });
-    std::vector<Part> total(parts_.begin(), parts_.begin() + channels);
-    for (size_t i = total.size(); i < parts_.size(); ++i) total[i % total.size()].add(parts_[i]);
-    return total;
-}
-
-void BatchNormLayer::follow(const std::vector<Part>& statistics) {
-    for (size_t c = 0; c < statistics.size(); ++c) {
-        const Part& part = statistics[c];
-        const auto unbiased = static_cast<float>(part.squares / (part.count - 1));
-        mean_.value[c] = (1 - kMomentum) * mean_.value[c] + kMomentum * static_cast<float>(part.mean);
-        variance_.value[c] = (1 - kMomentum) * variance_.value[c] + kMomentum * unbiased;
-    }
-}
 
 void BatchNormLayer::forward(const Pass& pass, std::span<const Tensor* const> inputs, Tensor& output) {
     const Tensor& x = *inputs[0];
@@ -83,18 +32,13 @@ void BatchNormLayer::forward(const Pass& pass, std::span<const Tensor* const> in
     used_mean_ = mean_.value;
     std::vector<float> variance = variance_.value;
     if (pass.training && !pass.freeze_batch_norm) {
-        if (x.samples * size < 2) {
-            throw ConfigError(
-                fmt::format("batch norm '{}': a batch of {} sample of {} number per channel violates at "
-                            "least 2 numbers; take larger batches or freeze batch norm",
-                            name(), x.samples, size));
-        }
-        const std::vector<Part> statistics = batch_statistics(x);
+        const std::vector<ChannelStatistics> statistics = channel_statistics(name(), channels_, x);
         for (size_t c = 0; c < statistics.size(); ++c) {
             used_mean_[c] = static_cast<float>(statistics[c].mean);
-            variance[c] = static_cast<float>(statistics[c].squares / statistics[c].count);
+            variance[c] = static_cast<float>(statistics[c].variance());
+            follow(mean_.value[c], statistics[c].mean);
+            follow(variance_.value[c], statistics[c].unbiased_variance());
         }
-        follow(statistics);
     }
     for (size_t c = 0; c < a_.size(); ++c) {
         const float deviation = std::sqrt(variance[c] + epsilon_);

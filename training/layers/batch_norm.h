@@ -22,18 +22,11 @@ class BatchNormLayer : public Layer {
     Operator trained() const override;
 
  private:
-    /// A sum over some numbers of one channel.
-    struct Part {
-        double count = 0, mean = 0, squares = 0;  // squares: sum of (x - mean)^2
-        void add(const Part& other);
-    };
     struct GradientSums {
         double gradient = 0, centred = 0;  // sum g, sum g (x - mean)
     };
 
-    std::vector<Part> batch_statistics(const Tensor& x);
     std::vector<GradientSums> gradient_sums(const Tensor& x, const Tensor& gradient);
-    void follow(const std::vector<Part>& statistics);
     int64_t plane(const Tensor& x) const { return x.elements() / channels_; }
 
     int64_t channels_;
@@ -43,8 +36,10 @@ class BatchNormLayer : public Layer {
     State mean_, variance_;  // running
     // Of the last forward pass, per channel.
     std::vector<float> used_mean_, deviation_inverse_, a_, b_;
-    std::vector<Part> parts_;  // chunks x channels
-    std::vector<GradientSums> sums_;
+    std::vector<GradientSums> sums_;  // chunks x channels
 };
+
+/// Gamma or beta: no weight decay.
+Parameter norm_parameter(const std::string& name, const std::vector<float>& value);
 
 }  // namespace bitline::training

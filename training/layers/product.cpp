@@ -47,8 +47,8 @@ void dequantize(const QuantizedWeights& quantized, int64_t channels, std::vector
 }
 
 Product::Product(const std::string& name, int number, const MatVec& op, const Shape& input, const Method* method,
-                 const LayerRole& role)
-    : Layer(name, number), op_(op), shape_(shape_of(op, input)), method_(method), role_(role) {
+                 const LayerRole& role, FoldedNorm* norm)
+    : Layer(name, number), op_(op), shape_(shape_of(op, input)), method_(method), role_(role), norm_(norm) {
     weight_.name = "weight";
     weight_.value = std::move(op_.real_weights);
     weight_.gradient.resize(weight_.value.size());
@@ -60,7 +60,8 @@ Product::Product(const std::string& name, int number, const MatVec& op, const Sh
     op_.real_bias.clear();
     if (!method) return;
     quantizer_ = method->weights(role);
-    quantizer_->start(weight_.value);
+    if (norm_) norm_->fold(raw(), folded_weight_, folded_bias_);
+    quantizer_->start(to_quantize());
     weight_.low = -quantizer_->weight_limit();
     weight_.high = quantizer_->weight_limit();
     weight_gradient_.resize(weight_.value.size());
@@ -73,13 +74,14 @@ void Product::prepare(const Pass& pass) {
         weights = weight_.value;
         return;
     }
-    quantizer_->quantize(weight_.value, pass.training && !pass.freeze_batch_norm, quantized_);
+    if (norm_) norm_->fold(raw(), folded_weight_, folded_bias_);
+    quantizer_->quantize(to_quantize(), pass.training && !pass.freeze_batch_norm, quantized_);
     dequantize(quantized_, op_.out_channels, weights);
 }
 
 void Product::forward(const Pass&, std::span<const Tensor* const> inputs, Tensor& output) {
     convolve(shape_, output.samples, inputs[0]->values.data(), weights.data(), output.values.data());
-    if (!bias_.value.empty()) add_per_channel(bias_.value, output);
+    if (!bias().empty()) add_per_channel(bias(), output);
     if (!offsets.empty()) add_per_channel(offsets, output);
 }
 
@@ -108,11 +110,19 @@ void Product::backward(const Pass& pass, std::span<const Tensor* const> inputs, 
     const Tensor& g = arriving(pass, gradient);
     std::vector<float>& by_quantized = quantizer_ ? weight_gradient_ : weight_.gradient;
     convolve_weight_gradient(shape_, g.samples, inputs[0]->values.data(), g.values.data(), by_quantized.data());
-    if (quantizer_) quantizer_->backward(weight_.value, quantized_, weight_gradient_, weight_.gradient);
     if (input_gradients[0])
         convolve_input_gradient(shape_, g.samples, g.values.data(), weights.data(), input_gradients[0]->values.data());
-    if (bias_.value.empty()) return;
-    const auto channels = static_cast<int64_t>(bias_.value.size()), positions = gradient.elements() / channels;
+    if (!bias().empty()) find_bias_gradient(gradient, norm_ ? by_folded_bias_ : bias_.gradient);
+    if (!quantizer_) return;
+    std::vector<float>& by_weights = norm_ ? by_folded_weight_ : weight_.gradient;
+    by_weights.resize(weight_.value.size());
+    quantizer_->backward(to_quantize(), quantized_, weight_gradient_, by_weights);
+    if (norm_) norm_->backward(raw(), {by_folded_weight_, by_folded_bias_}, weight_.gradient, bias_.gradient);
+}
+
+void Product::find_bias_gradient(const Tensor& gradient, std::vector<float>& by_bias) {
+    const int64_t channels = op_.out_channels, positions = gradient.elements() / channels;
+    by_bias.resize(static_cast<size_t>(channels));
     bias_parts_.assign(static_cast<size_t>(chunks(gradient.samples) * channels), 0.0F);
     for_chunks(gradient.samples, [&](int64_t chunk, int64_t first, int64_t count) {
         float* part = bias_parts_.data() + chunk * channels;
@@ -123,7 +133,12 @@ void Product::backward(const Pass& pass, std::span<const Tensor* const> inputs, 
             part[i % channels] += sum;
         }
     });
-    add_parts(bias_parts_, chunks(gradient.samples), bias_.gradient);
+    add_parts(bias_parts_, chunks(gradient.samples), by_bias);
+}
+
+void Product::follow_batch(const Pass& pass, const Tensor& output) {
+    if (!norm_ || !pass.training || pass.freeze_batch_norm) return;
+    norm_->follow_batch(raw(), {weights, folded_bias_}, output);
 }
 
 std::vector<Parameter*> Product::parameters() {
