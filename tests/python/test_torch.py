@@ -232,7 +232,7 @@ def test_device_multiplies_by_the_cells_of_the_steps_chip(bl, bt):
 def test_full_is_the_chip_and_clipping_stops_gradients(bl, bt):
     torch.manual_seed(4)
     layer, x = nn.Linear(40, 6), torch.rand(8, 40)
-    narrow = bl.Architecture.preset("default", adc={"bits": 3, "range": "fixed", "full_scale": 12})
+    narrow = bl.Architecture.preset("default", adc={"bits": 3, "range": "fixed", "full_scale": 0.1})
     analog = bt.convert(layer, narrow, hardware="full", seed=6).train()
     y = analog(x)
     chip = analog._program(analog.network(), narrow, seed=bl._bitline.chip_seed(analog.seed, 0))

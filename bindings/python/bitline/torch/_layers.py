@@ -271,6 +271,8 @@ class CrossbarLayer(nn.Module):
         if not x.is_floating_point():
             raise _bitline.ConfigError(f"inputs of type {x.dtype} violate real numbers")
         self._check_shape(x)
+        if x.numel() == 0:
+            raise _bitline.ConfigError(f"inputs of shape {tuple(x.shape)} hold no numbers")
         if not bool(torch.isfinite(x.detach()).all()):
             raise _bitline.ConfigError("the inputs of a crossbar layer hold NaN or infinity")
 

@@ -29,7 +29,7 @@ def crossbar_layers(model: nn.Module) -> dict[str, CrossbarLayer]:
     return layers
 
 
-def _check_layer(name: str, layer: nn.Module) -> None:
+def _check_layer(name: str, layer: Any) -> None:
     if isinstance(layer.weight, nn.parameter.UninitializedParameter):
         raise _bitline.ConfigError(f"layer {name}: its shape is not known yet; run the model once before")
     if layer.weight.dtype != torch.float32:
@@ -124,7 +124,7 @@ def convert(
     for name in sorted(skipped | set(special)):
         if name not in named:
             raise _bitline.ConfigError(f"no layer {name!r} can stand on crossbars; those are {', '.join(named)}")
-    made: dict[nn.Module, nn.Module] = {}
+    made: dict[nn.Module, CrossbarLayer] = {}
     for name, layer in named.items():
         if name in skipped:
             continue
@@ -186,24 +186,24 @@ def calibrate(model: nn.Module, batches: Any) -> None:
 
     batches: inputs, or batches of a DataLoader: x or (x, y). The model runs on them in float, in eval mode.
     """
-    layers = crossbar_layers(model).values()
-    before = [(layer._range, layer._samples) for layer in layers]
-    for layer in layers:
+    layers = crossbar_layers(model)
+    before = [(layer._range, layer._samples) for layer in layers.values()]
+    for layer in layers.values():
         layer._calibrating, layer._range, layer._samples = True, None, None
     try:
         with in_eval(model):
             for x in _inputs_of(batches):
                 model(x)
+        unseen = [name for name, layer in layers.items() if layer._range is None]
+        if unseen:
+            raise _bitline.ConfigError(f"calibration: no sample reached {', '.join(unseen)}")
     except BaseException:
-        for layer, (seen, samples) in zip(layers, before, strict=True):
+        for layer, (seen, samples) in zip(layers.values(), before, strict=True):
             layer._range, layer._samples = seen, samples
         raise
     finally:
-        for layer in layers:
+        for layer in layers.values():
             layer._calibrating, layer._made = False, None
-    unseen = [name for name, layer in crossbar_layers(model).items() if layer._range is None]
-    if unseen:
-        raise _bitline.ConfigError(f"calibration: no sample reached {', '.join(unseen)}")
 
 
 def program(model: nn.Module, trial: int = 0) -> None:

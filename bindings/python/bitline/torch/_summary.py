@@ -117,6 +117,7 @@ def analog_summary(model: nn.Module, sample: Any = None) -> AnalogSummary:
     real = chip = None
     if sample is not None:
         x, y = sample if isinstance(sample, (tuple, list)) else (sample, None)
+        reads = [layer._reads for layer in layers.values()]
         hooks = [layer.register_forward_hook(meters[name]) for name, layer in layers.items()]
         try:
             with in_eval(model):
@@ -124,6 +125,8 @@ def analog_summary(model: nn.Module, sample: Any = None) -> AnalogSummary:
         finally:
             for hook in hooks:
                 hook.remove()
+            for layer, before in zip(layers.values(), reads, strict=True):
+                layer._reads = before
         if y is not None:
             plain = restore(model).eval()
             with torch.no_grad():
