@@ -42,11 +42,12 @@ class _Exported(nn.Module):
 
     def __init__(self, layer: CrossbarLayer) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer = (layer,)  # no module of this one: the exporter takes what a state dict holds for tensors
         self.scale = WeightCodes.of(layer.weight, layer.crossbar.weight_bits).scale.detach()
 
     def forward(self, x: Tensor) -> Tensor:
-        inputs, layer = self.layer.quantizer(), self.layer
+        (layer,) = self.layer
+        inputs = layer.quantizer()
         zero, bits = _number(inputs.zero_point), _number(inputs.bits)
         x_q = _Quant.apply(x, _number(inputs.scale), zero, bits, 0, 0)
         scale = self.scale.view(-1, *[1] * (layer.weight.dim() - 1))
@@ -64,7 +65,7 @@ def to_network(model: nn.Module, sample: Tensor) -> _bitline.Network:
         import onnx  # noqa: F401
     except ImportError as error:
         raise ImportError("to_network needs the package onnx: pip install bitline[onnx]") from error
-    target = copy.deepcopy(model).cpu().eval()
+    target = copy.deepcopy(model).cpu().eval().requires_grad_(False)
     made: dict[nn.Module, nn.Module] = {layer: _Exported(layer) for layer in crossbar_layers(target).values()}
     target = _replace(target, made)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
