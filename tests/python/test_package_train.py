@@ -10,15 +10,15 @@ import pytest
 
 CHIP = {"device": "pcm-nandakumar2019", "age": [0, 3600], "chip_trials": 2, "chip_limit": 60}
 CASES = {
-    "float": ("lenet5", {"epochs": 2, "batch": 32, "width": 0.25, "dropout": 0.1, "seed": 3, "warmup": 0.5}),
+    "float": ("resnet20", {"epochs": 2, "batch": 32, "width": 0.25, "dropout": 0.1, "seed": 3, "warmup": 0.5}),
     "noise": (
-        "lenet5",
+        "resnet20",
         {"epochs": 1, "width": 0.25, "method": "lsq", "weight_bits": 4, "input_bits": 4, "hardware": "noise"}
-        | {"weight_noise": 0.1, "layer_bits": {"conv2": (3, 5)}, "chip_trials": 2, "chip_limit": 40},
+        | {"weight_noise": 0.1, "layer_bits": {"stage1.block1.conv1": (3, 5)}, "chip_trials": 2, "chip_limit": 40},
     ),
     "device": ("digits_float.onnx", {"epochs": 1, "method": "ste", "hardware": "device", "rate": 1e-4, **CHIP}),
     "full": (
-        "lenet5",
+        "resnet20",
         {"epochs": 1, "width": 0.25, "method": "ste", "hardware": "full", "arch": "isaac", "fixed_chip": True}
         | {"bias": False, "optimizer": "sgd", "schedule": "step=1:0.5", "chip_trials": 1, "chip_limit": 40},
     ),
@@ -108,7 +108,7 @@ def test_interrupted_run_goes_on_with_the_same_bits(bl, digits, tmp_path):
 
 
 def test_progress_and_epochs_are_shown(bl, digits, capsys):
-    given = ("lenet5", str(digits / "digits_calibration.h5"), str(digits / "digits.h5"))
+    given = ("resnet20", str(digits / "digits_calibration.h5"), str(digits / "digits.h5"))
     bl.train(*given, epochs=2, width=0.25, progress=True)
     shown = capsys.readouterr()
     assert "epoch 2/2" in shown.out + shown.err
@@ -129,12 +129,12 @@ def test_methods_are_those_of_the_command_line(bl, run_bitline):
         ({"method": "lsqq"}, "lsq"),
         ({"epochs": 0}, "epochs = 0 violates 1 <= epochs"),
         ({"rate": float("nan")}, "rate = nan"),
-        ({"method": "ste", "hardware": "some"}, "hardware = some"),
+        ({"method": "ste", "hardware": "some"}, "hardware = some is none of noise, device, full"),
         ({"weight_noise": 0.1}, "weight_noise has no effect without hardware='noise'"),
         ({"method": "ste", "arch": "isaak"}, "isaac"),
         ({"method": "ste", "arch": 3}, "3"),
         ({"method": "ste", "layer_bits": {"conv1": 4}}, "layer_bits: write"),
-        ({"method": "ste", "layer_bits": {"conf1": (4, 4)}}, "conv1"),
+        ({"method": "ste", "layer_bits": {"conf1": (4, 4)}}, "conf1"),
         ({"method": "ste", "chip_limit": 1000}, "chip_limit = 1000 exceeds the 500 samples"),
         ({"every": 2}, "every has no effect without checkpoint"),
         ({"resume": "missing.h5"}, "missing.h5"),
@@ -144,14 +144,14 @@ def test_methods_are_those_of_the_command_line(bl, run_bitline):
 )
 def test_bad_options_name_the_keyword(options, message, bl, digits):
     with pytest.raises(bl.InputError, match=message.replace("(", r"\(")) as caught:
-        bl.train("lenet5", str(digits / "digits_calibration.h5"), str(digits / "digits.h5"), **options)
+        bl.train("resnet20", str(digits / "digits_calibration.h5"), str(digits / "digits.h5"), **options)
     assert "--" not in str(caught.value)
 
 
 def test_bad_data_is_refused(bl, digits):
     x = np.zeros((4, 1, 8, 8), np.float32)
     with pytest.raises(bl.ConfigError, match="no labels"):
-        bl.train("lenet5", x, x)
+        bl.train("resnet20", x, x)
     with pytest.raises(bl.ConfigError, match="network, a name or the path"):
         bl.train(7, str(digits / "digits.h5"), str(digits / "digits.h5"))
     with pytest.raises(bl.FormatError, match="no such file"):

@@ -82,10 +82,10 @@ def train(
     with the same bits; initial: begins with what it has learned.
     progress: a bar; unless given, on a terminal and in notebooks.
 
-    >>> result = bl.train("lenet5", "digits_calibration.h5", "digits.h5", epochs=1, width=0.25, seed=1)
+    >>> result = bl.train("resnet20", "digits_calibration.h5", "digits.h5", epochs=1, width=0.25, seed=1)
     >>> result.network.output_shape, len(result.epochs)
     ((10,), 1)
-    >>> bl.train("lenet5", "digits_calibration.h5", "digits.h5", weight_bits=4)
+    >>> bl.train("resnet20", "digits_calibration.h5", "digits.h5", weight_bits=4)
     Traceback (most recent call last):
         ...
     bitline.ConfigError: weight_bits has no effect without method (bitline list methods)

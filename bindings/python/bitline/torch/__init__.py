@@ -12,8 +12,8 @@ torch.Size([5, 3])
 >>> bt.age(analog, 86400)  # a day later
 >>> print(bt.analog_summary(analog))
 layer  kind    weights  arrays  w bit  in bit  gap
-0      linear  16x8     8       8      8       -
-2      linear  3x16     8       8      8       -
+0      linear  16x8     1       8      8       -
+2      linear  3x16     1       8      8       -
 """
 
 try:

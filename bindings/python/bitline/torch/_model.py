@@ -50,7 +50,7 @@ def _replace(model: nn.Module, made: Mapping[nn.Module, nn.Module]) -> nn.Module
     return made.get(model, model)
 
 
-def _of_class(layer: nn.Module, kind: type[nn.Module]) -> Any:
+def _of_class(layer: nn.Module, kind: Any) -> Any:
     """The same parameters, buffers, options and hooks in another class."""
     made = kind.__new__(kind)
     made.__dict__.update(layer.__dict__)
@@ -133,7 +133,7 @@ def convert(
         made[layer] = _of_class(layer, KINDS[type(layer)])
         made[layer]._start(
             Crossbar(
-                chip, len(made) - 1, weights, inputs, hardware, seed, weight_noise, tuple(ages), calibration_samples
+                chip, len(made) - 1, weights, inputs, hardware, seed, weight_noise, (ages[0], ages[1]), calibration_samples
             )
         )
     if not made:
