@@ -152,7 +152,7 @@ def test_bad_data_is_refused(bl, digits):
     x = np.zeros((4, 1, 8, 8), np.float32)
     with pytest.raises(bl.ConfigError, match="no labels"):
         bl.train("resnet20", x, x)
-    with pytest.raises(bl.ConfigError, match="network, a name or the path"):
+    with pytest.raises(bl.ConfigError, match="expected a Network, a name or the path"):
         bl.train(7, str(digits / "digits.h5"), str(digits / "digits.h5"))
     with pytest.raises(bl.FormatError, match="no such file"):
         bl.train("missing.onnx", str(digits / "digits.h5"), str(digits / "digits.h5"))
