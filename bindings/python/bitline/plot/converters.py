@@ -45,7 +45,8 @@ def codes(chip: _bitline.Chip, layer: int | str, x: Any, *, ax: Axes | None = No
     total = counted["count"].sum()
     share = counted["clipped"] / max(1, total)
     text = f"range {adc.lo} … {adc.hi} ({adc.policy})\nclipped: {100 * share:.3g} % of {total:,} conversions"
-    ax.text(0.99, 0.97, text, transform=ax.transAxes, ha="right", va="top")
+    plate = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}
+    ax.text(0.99, 0.97, text, transform=ax.transAxes, ha="right", va="top", bbox=plate)
     ax.set(xlabel="code", ylabel="conversions" if width == 1 else f"conversions per {width} codes")
     if not adc.thresholds and adc.bits > 1:
         upper = ax.secondary_xaxis("top", (lambda code: code * adc.step, lambda level: level / adc.step))

@@ -55,7 +55,6 @@ def placement(mapping: _bitline.Mapping, *, ax: Axes | None = None) -> Axes:
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['conv1: 2 arrays, 14 % of their cells']
     """
-    ax = axes(ax, 7.2, 4.4)
     keys = mapping.architecture.to_dict()
     rows, cols = int(keys["array.rows"]), int(keys["array.cols"])
     per_core = int(keys.get("chip.arrays_per_core", 0))
@@ -64,6 +63,8 @@ def placement(mapping: _bitline.Mapping, *, ax: Axes | None = None) -> Axes:
     if not arrays:
         raise _bitline.ConfigError("no layer of the network is mapped: there are no arrays to draw")
     corners, cores = _places(len(arrays), per_core)
+    width, height = np.ptp(corners, axis=0) + 1.6
+    ax = axes(ax, 8.0, min(6.0, 0.7 + max(1.2, 4.6 * height / width)))
     ax.add_collection(PolyCollection(cores, facecolors="none", edgecolors=GREY, linewidths=0.8))
     ax.add_collection(PolyCollection([_box(x, y, 1, 1) for x, y in corners], facecolors="#F2F2F2", edgecolors="none"))
     shades = SERIES if len(layers) <= len(SERIES) else pyplot.get_cmap("cividis")(np.linspace(0, 1, len(layers)))
@@ -84,7 +85,8 @@ def placement(mapping: _bitline.Mapping, *, ax: Axes | None = None) -> Axes:
     ax.set_ylim(corners[:, 1].max() + 1.3, corners[:, 1].min() - 0.3)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    ax.set_title(f"{mapping.network.name} on {mapping.architecture.name}: {mapping.arrays} arrays of {rows} × {cols} cells")
+    size = f"{mapping.arrays} arrays of {rows} × {cols} cells"
+    ax.set_title(f"{mapping.network.name} on {mapping.architecture.name}: {size}", loc="left")
     return ax
 
 
@@ -109,7 +111,8 @@ def quantizer(
     name = of.removesuffix("s")
     ax.plot(numbers, numbers, color=GREY, linewidth=1, linestyle="--", label="not quantized")
     ax.step(numbers, values, where="mid", color=BLUE, linewidth=1.8, label=f"{method}, {len(np.unique(values))} levels")
-    counts, edges = np.histogram(numbers, min(60, max(1, len(numbers) // 20)))
+    spread = numbers[numbers != 0] if numbers.any() else numbers  # a ReLU's zeros would hide the rest
+    counts, edges = np.histogram(spread, min(60, max(1, len(spread) // 20)))
     low, high = ax.get_ylim()
     ax.stairs(low + 0.18 * (high - low) * counts / counts.max(), edges, baseline=low, fill=True, color=GREY, alpha=0.25,
               label="spread of the numbers")
