@@ -13,4 +13,6 @@ PYBIND11_MODULE(_bitline, module) {
     bind_mapping(module);
     bind_chip(module);
     bind_simulate(module);
+    bind_fit(module);
+    bind_method(module);
 }

@@ -15,7 +15,9 @@ FLAGS = doctest.IGNORE_EXCEPTION_DETAIL
 def documented(bl):
     """Every public thing of the package with a docstring, by name."""
     yield "bitline", bl
-    yield "bitline.plot", importlib.import_module("bitline.plot")
+    plot = importlib.import_module("bitline.plot")
+    yield "bitline.plot", plot
+    yield from ((f"bitline.plot.{name}", getattr(plot, name)) for name in plot.__all__)
     for name in bl.__all__:
         thing = getattr(bl, name)
         yield name, thing
@@ -30,7 +32,8 @@ def test_examples_in_docstrings(bl, digits, monkeypatch):
     for name, thing in documented(bl):
         text = getattr(thing, "__doc__", None)
         if isinstance(text, str):
-            test = parser.get_doctest(text, {"bl": bl, "np": np}, name, None, 0)
+            names = {"bl": bl, "np": np, "plot": importlib.import_module("bitline.plot")}
+            test = parser.get_doctest(text, names, name, None, 0)
             runner.run(test, out=report.append)
     assert runner.failures == 0, "".join(report)
     assert runner.tries > 30
