@@ -24,7 +24,9 @@ std::vector<std::string> split(std::string_view line) {
     std::vector<std::string> cells;
     for (size_t at = 0; at <= line.size();) {
         const size_t comma = std::min(line.find(',', at), line.size());
-        cells.emplace_back(trimmed(line.substr(at, comma - at)));
+        std::string_view cell = trimmed(line.substr(at, comma - at));
+        if (cell.size() >= 2 && cell.front() == '"' && cell.back() == '"') cell = cell.substr(1, cell.size() - 2);
+        cells.emplace_back(cell);
         at = comma + 1;
     }
     return cells;
@@ -34,6 +36,16 @@ std::string joined(const std::vector<std::string>& names) {
     std::string text;
     for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
     return text;
+}
+
+/// What a name that no header holds was perhaps meant to be.
+std::string hint(const std::vector<std::string>& found, const std::vector<std::vector<std::string>>& headers) {
+    std::vector<std::string> known;
+    for (const std::vector<std::string>& header : headers) known.insert(known.end(), header.begin(), header.end());
+    for (const std::string& name : found)
+        if (std::find(known.begin(), known.end(), name) == known.end())
+            return fmt::format("; nearest to '{}' is {}", printable(name), nearest_name(name, known));
+    return {};
 }
 
 /// Position in the file of each column of the header that it matches.
@@ -49,8 +61,8 @@ std::vector<size_t> match_header(CsvTable& table, const std::vector<std::string>
             places.push_back(static_cast<size_t>(std::find(found.begin(), found.end(), name) - found.begin()));
         return places;
     }
-    throw FormatError(fmt::format("{}:{}: the columns are {}, and expected are {}", table.path, line,
-                                  printable(joined(found)), expected));
+    throw FormatError(fmt::format("{}:{}: the columns are {}, and expected are {}{}", table.path, line,
+                                  printable(joined(found)), expected, hint(found, headers)));
 }
 
 OptionText cell_option(const CsvTable& table, const CsvTable::Row& row, size_t column) {
@@ -98,6 +110,9 @@ CsvTable read_csv(const std::string& path, const std::string& what,
         for (const size_t place : places) row.cells.push_back(cells[place]);
         table.rows.push_back(std::move(row));
     }
+    if (places.empty())
+        throw FormatError(fmt::format("{}: the {} is empty; its first line names the columns {}", path, what,
+                                      joined(headers.front())));
     if (table.rows.empty()) throw FormatError(fmt::format("{}: the {} has no rows below its header", path, what));
     return table;
 }

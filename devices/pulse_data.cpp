@@ -5,17 +5,15 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <string_view>
 
+#include "core/csv.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/options.h"
 
 namespace bitline {
 
 namespace {
 
-constexpr uint64_t kLargestFile = uint64_t(64) << 20;
 constexpr int64_t kMostReadings = 200000;  // what a fit takes minutes for
 constexpr int64_t kMostPulses = 1000000000;
 constexpr int64_t kLongestGap = 10000;     // pulses between two readings
@@ -23,73 +21,12 @@ constexpr double kLargestConductance = 1;  // S; 1 ohm, far below any memory cel
 constexpr size_t kLeastReadings = 8;
 constexpr size_t kLongestName = 200;
 
-std::string trimmed(std::string_view text) {
-    const size_t first = text.find_first_not_of(" \t\r");
-    if (first == std::string_view::npos) return {};
-    return std::string(text.substr(first, text.find_last_not_of(" \t\r") - first + 1));
-}
-
-std::vector<std::string> split(std::string_view line) {
-    std::vector<std::string> fields;
-    for (size_t start = 0; start <= line.size();) {
-        const size_t end = std::min(line.find(',', start), line.size());
-        std::string field = trimmed(line.substr(start, end - start));
-        if (field.size() >= 2 && field.front() == '"' && field.back() == '"') field = field.substr(1, field.size() - 2);
-        fields.push_back(std::move(field));
-        start = end + 1;
-    }
-    return fields;
-}
-
-/// Where the columns stand.
-struct Header {
-    size_t columns = 0;
-    std::optional<size_t> pulse, conductance, direction, device;
-};
-
-Header read_header(const std::string& line, const std::string& where) {
-    const std::vector<std::string> names = split(line);
-    const std::vector<std::string> known{"pulse", "conductance", "direction", "device"};
-    Header header;
-    header.columns = names.size();
-    std::optional<size_t>* const places[] = {&header.pulse, &header.conductance, &header.direction, &header.device};
-    for (size_t i = 0; i < names.size(); ++i) {
-        const auto found = std::find(known.begin(), known.end(), names[i]);
-        if (found == known.end()) {
-            throw FormatError(
-                fmt::format("{}: no column is called '{}'; the columns are pulse, conductance (in S), "
-                            "direction and device; nearest is {}",
-                            where, printable(names[i]), nearest_name(names[i], known)));
-        }
-        std::optional<size_t>& place = *places[found - known.begin()];
-        if (place) throw FormatError(fmt::format("{}: column {} stands twice", where, *found));
-        place = i;
-    }
-    for (const auto& [name, place] : {std::pair("pulse", header.pulse), std::pair("conductance", header.conductance)}) {
-        if (!place) {
-            throw FormatError(
-                fmt::format("{}: column {} is missing; the first line names the columns pulse, "
-                            "conductance (in S) and, as needed, direction and device",
-                            where, name));
-        }
-    }
-    return header;
-}
-
 struct Row {
     int64_t pulse = 0;
     double g = 0;
     int8_t sign = 0;  // 0: not given
     std::string device;
 };
-
-OptionText field_text(const std::string& name, const std::string& value, const std::string& where) {
-    OptionText text;
-    text.path = name;
-    text.value = value;
-    text.where = where;
-    return text;
-}
 
 int8_t parse_direction(const std::string& text, const std::string& where) {
     for (const char* up : {"up", "+", "+1", "1"})
@@ -100,27 +37,34 @@ int8_t parse_direction(const std::string& text, const std::string& where) {
     throw FormatError(fmt::format("{}: direction = {} is neither up (+, +1) nor down (-, -1)", where, printable(text)));
 }
 
-Row parse_row(const Header& header, const std::string& line, const std::string& where) {
-    const std::vector<std::string> fields = split(line);
-    if (fields.size() != header.columns) {
-        throw FormatError(
-            fmt::format("{}: {} values, and the first line names {} columns", where, fields.size(), header.columns));
-    }
+/// Of every header the first columns are these.
+enum Column : size_t { kPulse, kConductance };
+const std::vector<std::vector<std::string>> kHeaders{{"pulse", "conductance"},
+                                                     {"pulse", "conductance", "direction"},
+                                                     {"pulse", "conductance", "device"},
+                                                     {"pulse", "conductance", "direction", "device"}};
+
+/// Where the column of that name stands; none: it is not there.
+std::optional<size_t> place_of(const CsvTable& table, const std::string& name) {
+    const auto found = std::find(table.columns.begin(), table.columns.end(), name);
+    if (found == table.columns.end()) return std::nullopt;
+    return static_cast<size_t>(found - table.columns.begin());
+}
+
+Row parse_row(const CsvTable& table, const CsvTable::Row& from, std::optional<size_t> direction,
+              std::optional<size_t> device) {
+    const std::string where = table.where(from);
     Row row;
-    try {
-        row.pulse = parse_integer(field_text("pulse", fields[*header.pulse], where));
-        row.g = parse_real(field_text("conductance", fields[*header.conductance], where), kPureNumber);
-    } catch (const ConfigError& error) {
-        throw FormatError(error.what());
-    }
+    row.pulse = table.integer(from, kPulse);
+    row.g = table.number(from, kConductance);
     if (row.pulse < 0 || row.pulse > kMostPulses)
         throw FormatError(fmt::format("{}: pulse = {} violates 0 <= pulse <= {}", where, row.pulse, kMostPulses));
     if (!(row.g >= 0 && row.g <= kLargestConductance)) {
         throw FormatError(fmt::format("{}: conductance = {} violates 0 <= conductance <= {} S; 25 uS is written 25e-6",
                                       where, row.g, kLargestConductance));
     }
-    if (header.direction) row.sign = parse_direction(fields[*header.direction], where);
-    if (header.device) row.device = fields[*header.device];
+    if (direction) row.sign = parse_direction(from.cells[*direction], where);
+    if (device) row.device = from.cells[*device];
     if (row.device.size() > kLongestName || !is_plain_text(row.device))
         throw FormatError(fmt::format("{}: device is no name of at most {} bytes", where, kLongestName));
     return row;
@@ -177,32 +121,21 @@ void check_traces(const PulseData& data, const std::string& path) {
 }  // namespace
 
 PulseData read_pulses(const std::string& path) {
-    require_file(path, "pulses");
-    const std::string text = read_file(path, "pulses", kLargestFile);
+    const CsvTable table = read_csv(path, "table of pulses", kHeaders);
+    const auto direction = place_of(table, "direction"), device = place_of(table, "device");
     PulseData data;
     std::map<std::string, size_t> index;
-    std::optional<Header> header;
-    int64_t line_number = 0;
-    for (size_t start = text.rfind("\xEF\xBB\xBF", 0) == 0 ? 3 : 0; start < text.size();) {
-        const size_t end = std::min(text.find('\n', start), text.size());
-        const std::string line = trimmed(std::string_view(text).substr(start, end - start));
-        start = end + 1;
-        const std::string where = fmt::format("{}:{}", path, ++line_number);
-        if (line.empty() || line[0] == '#') continue;
-        if (!header) {
-            header = read_header(line, where);
-            continue;
+    for (const CsvTable::Row& from : table.rows) {
+        const Row row = parse_row(table, from, direction, device);
+        if (++data.readings > kMostReadings) {
+            throw FormatError(
+                fmt::format("{}: more than {} readings; fit a part of them", table.where(from), kMostReadings));
         }
-        const Row row = parse_row(*header, line, where);
-        if (++data.readings > kMostReadings)
-            throw FormatError(fmt::format("{}: more than {} readings; fit a part of them", where, kMostReadings));
         const auto [found, is_new] = index.emplace(row.device, data.traces.size());
         if (is_new) data.traces.push_back({row.device, {}, {}, {}});
-        append(data.traces[found->second], row, header->direction.has_value(), where);
+        append(data.traces[found->second], row, direction.has_value(), table.where(from));
     }
-    if (!header) throw FormatError(path + ": holds no columns; expected a line such as pulse,conductance,direction");
-    if (data.traces.empty()) throw FormatError(path + ": holds no readings below the names of its columns");
-    if (!header->direction)
+    if (!direction)
         for (PulseTrace& trace : data.traces) infer_direction(trace, path);
     check_traces(data, path);
     for (const PulseTrace& trace : data.traces) {

@@ -33,7 +33,7 @@ struct PulseData {
     bool has_up = false, has_down = false;
 };
 
-/// Throws FormatError with file and row.
+/// Throws FormatError, for what is no number ConfigError, with file and row.
 PulseData read_pulses(const std::string& path);
 
 }  // namespace bitline

@@ -29,6 +29,13 @@ const OptionCondition<A> kDifferential{"weights.encoding (or weights.fallback) =
 const OptionCondition<A> kOffset{"weights.encoding (or weights.fallback) = offset or multilevel",
                                  {"weights.encoding", "weights.fallback"},
                                  [](const A& a) { return uses(a, Encoding::offset) || uses(a, Encoding::multilevel); }};
+const OptionCondition<A> kSliced{
+    "weights.encoding (or weights.fallback) = differential, offset, twos_complement or flipped",
+    {"weights.encoding", "weights.fallback"},
+    [](const A& a) {
+        return !has_fallback(a) || (a.weights.fallback && *a.weights.fallback != Encoding::xnor &&
+                                    *a.weights.fallback != Encoding::multilevel);
+    }};
 const OptionCondition<A> kFaults{"cell.stuck_at or array.line_faults",
                                  {"cell.stuck_at.low_rate", "cell.stuck_at.high_rate", "cell.stuck_at.map",
                                   "array.line_faults.open_word_lines", "array.line_faults.open_bit_lines"},
@@ -53,6 +60,8 @@ const std::vector<std::pair<WeightOptions::Split, std::string>> kSplits{{WeightO
                                                                         {WeightOptions::Split::balanced, "balanced"}};
 const std::vector<std::pair<WeightOptions::Subtraction, std::string>> kSubtractions{
     {WeightOptions::Subtraction::analog, "analog"}, {WeightOptions::Subtraction::digital, "digital"}};
+const std::vector<std::pair<WeightOptions::ShortSlice, std::string>> kShortSlices{
+    {WeightOptions::ShortSlice::top, "top"}, {WeightOptions::ShortSlice::bottom, "bottom"}};
 const std::vector<std::pair<WeightOptions::OffsetCorrection, std::string>> kCorrections{
     {WeightOptions::OffsetCorrection::digital, "digital"},
     {WeightOptions::OffsetCorrection::reference_column, "reference_column"}};
@@ -116,6 +125,10 @@ OptionFields<A> coding_keys() {
         choice_field<A>("weights.fallback", weights(&W::fallback), fallbacks(),
                         "encoding of layers that weights.encoding cannot hold; none: refuse them")
             .only_with(kFallback),
+        choice_field<A>("weights.short_slice", weights(&W::short_slice), kShortSlices,
+                        "which slice has fewer bits where cell.bits does not divide a weight's: the most significant, "
+                        "or the least, so that errors of cells weigh half or less")
+            .only_with(kSliced),
         choice_field<A>("weights.differential_split", weights(&W::differential_split), kSplits,
                         "w = p - n: one of the two zero, or both around the middle level")
             .only_with(kDifferential),

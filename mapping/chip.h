@@ -36,7 +36,6 @@ struct ChipArray {
     std::vector<int64_t> background;    // (own outputs) sum of the column weights: how often G_min is counted
     std::vector<double> wire_gain;      // (columns) that compensation.wires leaves to the digital side; empty: none
     int32_t reference = -1;             // own output that is the reference column, -1: none
-    bool corrects_inputs = false;       // any input_weight is not 0
     bool corrects_background = false;   // G_min is not 0, and neither cancelled nor measured
 };
 

@@ -4,6 +4,7 @@
 
 #include "core/kernels/stages.h"
 #include "mapping/chip.h"
+#include "mapping/convert.h"
 #include "mapping/drive.h"
 #include "mapping/sign_readout.h"
 
@@ -28,10 +29,8 @@ struct Sums {
 struct Scratch {
     Vectors vectors;
     Digits digits;
-    std::vector<int16_t> noisy;  // digits with the noise of one block's row drivers
     Sums sums;
-    std::vector<int64_t> own;  // (vectors x own outputs of an array)
-    kernels::Block drawn;      // cells with the noise of one moment
+    Reading reading;
 };
 
 int64_t sum_of(const std::vector<int64_t>& values) {
@@ -48,7 +47,7 @@ void scatter(const LayerView& layer, const ChipArray& array, int64_t outputs, Sc
         layer.chip.adc.one_bit && !layer.chip.adc.votes && !layer.plan.stored.reference_columns;
     const int64_t cycle_weights = sum_of(layer.plan.input.cycle_weight);
     for (size_t i = 0; i < scratch.vectors.size(); ++i) {
-        const int64_t* own = scratch.own.data() + i * own_outputs;
+        const int64_t* own = scratch.reading.own.data() + i * own_outputs;
         if (array.reference >= 0 && own_outputs == 1) {
             sums.reference[i] += own[0];
             continue;
@@ -65,41 +64,6 @@ void scatter(const LayerView& layer, const ChipArray& array, int64_t outputs, Sc
     }
 }
 
-/// First vector behind those that see the same conductances as vector `first`.
-size_t end_of_moment(const LayerView& layer, const Vectors& vectors, size_t first) {
-    if (!layer.chip.wanders) return vectors.size();
-    size_t end = first + 1;
-    if (wanders_by_product(layer.read_noise)) return end;
-    while (end < vectors.size() && vectors.sample[end] == vectors.sample[first]) ++end;
-    return end;
-}
-
-/// Reads one block of one array for all vectors; fills scratch.own.
-int64_t convert_block(const LayerView& layer, const ChipArray& array, const ChipBlock& block, kernels::Drive drive,
-                      uint32_t number, Scratch& scratch) {
-    if (layer.chip.lines.noise_sigma > 0) {
-        const StageTimer timer(&StageTicks::input);
-        add_dac_noise(layer, block, number, scratch.vectors, scratch.digits.digits, scratch.noisy);
-        drive.digits = scratch.noisy.data();
-    }
-    const StageTimer timer(&StageTicks::kernel);
-    const kernels::Noise noise{layer.noise, number};
-    const Vectors& vectors = scratch.vectors;
-    scratch.own.assign(vectors.size() * array.outputs.size(), 0);
-    int64_t clipped = 0;
-    for (size_t first = 0; first < vectors.size();) {
-        const size_t end = end_of_moment(layer, vectors, first);
-        if (!block.wander.empty())
-            draw_wander(block.cells, block.wander, layer.read_noise, layer.wander, number,
-                        {vectors.sample[first], vectors.position[first]}, scratch.drawn);
-        clipped += kernels::active().convert(block.wander.empty() ? block.cells : scratch.drawn, array.converter,
-                                             array.readout, part_of(drive, block.cells.rows, first, end - first),
-                                             &noise, scratch.own.data() + first * array.outputs.size());
-        first = end;
-    }
-    return clipped;
-}
-
 /// Drives one part of the rows and reads every array that shares them. Returns the number of clipped conversions.
 int64_t convert_part(const LayerView& layer, const Pack& pack, size_t first_array, size_t end_array, size_t part,
                      Scratch& scratch) {
@@ -114,7 +78,8 @@ int64_t convert_part(const LayerView& layer, const Pack& pack, size_t first_arra
     for (size_t a = 0; a < arrays.size(); ++a) {
         const auto number =
             static_cast<uint32_t>(layer.plan.arrays[first_array + a].first_block) + static_cast<uint32_t>(part);
-        clipped += convert_block(layer, arrays[a], arrays[a].blocks[part], drive, number, scratch);
+        clipped += convert_block(layer, arrays[a].converter, arrays[a].readout, arrays[a].blocks[part], drive, number,
+                                 scratch.vectors, scratch.reading);
         scatter(layer, arrays[a], pack.cols, scratch);
     }
     return clipped;

@@ -256,7 +256,6 @@ void plan_readout(const MappedLayer& layer, const ArrayPlan& plan, ChipArray& ar
         if (layer.stored.encoding == WeightEncoding::xnor) array.input_weight[own] = -1;
     }
     array.readout.outputs = static_cast<int>(array.outputs.size());
-    array.corrects_inputs = std::any_of(array.input_weight.begin(), array.input_weight.end(), [](auto w) { return w; });
     array.corrects_background =
         layer.grid.g_min != 0 && plan.cells_per_column == 1 && !layer.stored.reference_columns &&
         std::any_of(array.background.begin(), array.background.end(), [](auto b) { return b != 0; });

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/parallel.h"
+#include "mapping/convert.h"
 
 namespace bitline {
 
@@ -67,16 +68,6 @@ class ReferenceDrive {
     std::vector<uint32_t> sample_, position_;
     kernels::Drive drive_;
 };
-
-/// Every column for itself.
-kernels::Readout column_by_column(int cols) {
-    kernels::Readout readout;
-    readout.outputs = cols;
-    readout.column_weight.assign(static_cast<size_t>(cols), 1);
-    readout.column_output.resize(static_cast<size_t>(cols));
-    std::iota(readout.column_output.begin(), readout.column_output.end(), 0);
-    return readout;
-}
 
 }  // namespace
 

@@ -32,17 +32,21 @@ int signed_bits(const Range& range) {
     return std::bit_width(range.low < 0 || range.high > 0 ? reach : 0U) + 1;
 }
 
-std::vector<Slice> cut(int bits, int cell_bits) {
+std::vector<Slice> cut(int bits, int cell_bits, WeightOptions::ShortSlice short_slice) {
     std::vector<Slice> slices;
-    for (int shift = 0; shift < bits; shift += cell_bits)
-        slices.push_back({shift, std::min(cell_bits, bits - shift), int64_t{1} << shift});
+    const int rest = bits % cell_bits;
+    int width = short_slice == WeightOptions::ShortSlice::bottom && rest > 0 ? rest : cell_bits;
+    for (int shift = 0; shift < bits; shift += width, width = cell_bits) {
+        width = std::min(width, bits - shift);
+        slices.push_back({shift, width, int64_t{1} << shift});
+    }
     return slices;
 }
 
 WeightPlan plan_differential(const WeightOptions& options, int cell_bits, const Range& range) {
     WeightPlan plan;
     plan.bits = std::max(1, static_cast<int>(std::bit_width(static_cast<uint32_t>(range.magnitude))));
-    plan.slices = cut(plan.bits, cell_bits);
+    plan.slices = cut(plan.bits, cell_bits, options.short_slice);
     plan.largest_weight = (1 << plan.bits) - 1;
     plan.balanced = options.differential_split == WeightOptions::Split::balanced;
     plan.pairs = options.subtraction == WeightOptions::Subtraction::analog;
@@ -56,18 +60,18 @@ WeightPlan plan_offset(WeightEncoding encoding, const WeightOptions& options, in
     plan.bits = std::max(2, signed_bits(range));
     plan.offset = int64_t{1} << (plan.bits - 1);
     plan.largest_weight = static_cast<int32_t>(plan.offset - 1);
-    plan.slices = cut(plan.bits, encoding == WeightEncoding::multilevel ? plan.bits : cell_bits);
+    plan.slices = cut(plan.bits, encoding == WeightEncoding::multilevel ? plan.bits : cell_bits, options.short_slice);
     plan.reference_columns = encoding != WeightEncoding::flipped &&
                              options.offset_correction == WeightOptions::OffsetCorrection::reference_column;
     return plan;
 }
 
-WeightPlan plan_twos_complement(int cell_bits, const Range& range) {
+WeightPlan plan_twos_complement(const WeightOptions& options, int cell_bits, const Range& range) {
     WeightPlan plan;
     plan.encoding = WeightEncoding::twos_complement;
     plan.bits = std::max(2, signed_bits(range));
     plan.largest_weight = (1 << (plan.bits - 1)) - 1;
-    plan.slices = cut(plan.bits - 1, cell_bits);
+    plan.slices = cut(plan.bits - 1, cell_bits, options.short_slice);
     plan.slices.push_back({plan.bits - 1, 1, -(int64_t{1} << (plan.bits - 1))});
     return plan;
 }
@@ -124,7 +128,7 @@ WeightPlan plan_weights(const WeightOptions& options, int cell_bits, std::span<c
         case WeightEncoding::multilevel:
             return plan_offset(encoding, options, cell_bits, range);
         case WeightEncoding::twos_complement:
-            return plan_twos_complement(cell_bits, range);
+            return plan_twos_complement(options, cell_bits, range);
         case WeightEncoding::xnor:
             return plan_xnor();
     }

@@ -31,6 +31,9 @@ struct WeightOptions {
     WeightEncoding encoding = WeightEncoding::differential;
     enum class Split { one_sided, balanced } differential_split = Split::one_sided;
     enum class Subtraction { analog, digital } subtraction = Subtraction::analog;
+    /// Which slice has fewer bits where cell.bits does not divide a weight's. The most significant one alone sees most
+    /// of the cells' errors, in units of its few levels: with fewer bits at the bottom they weigh half or less.
+    enum class ShortSlice { top, bottom } short_slice = ShortSlice::top;
     enum class OffsetCorrection { digital, reference_column } offset_correction = OffsetCorrection::digital;
     std::optional<WeightEncoding> fallback;  // for layers that `encoding` cannot hold (xnor, multilevel); none: refuse
     double clip = 1.0;  // 0 < clip <= 1, weights are clipped to clip * the largest code before mapping

@@ -13,6 +13,7 @@
 #include "core/options.h"
 #include "devices/pulse_fit.h"
 #include "mapping/architecture_keys.h"
+#include "mapping/fitted_architecture.h"
 
 namespace bitline::cli {
 
@@ -105,31 +106,6 @@ void check_outputs(const Arguments& a) {
 
 // ---------------------------------------------------------------------------------------------- results
 
-/// The cell as an architecture file states it; the rest comes from the preset `default`.
-std::string device_yaml(const PulseFit& fit, const std::string& source) {
-    Architecture a;
-    a.cell.g_min = fit.g_min;
-    a.cell.g_max = fit.g_max;
-    a.cell.switching = fit.switching;
-    a.cell.write_verify.method = WriteVerifyOptions::Method::pulses;
-    a.cell.programming_error.model = ProgrammingErrorOptions::Model::none;
-    OptionFields<Architecture> fields;
-    for (const OptionField<Architecture>& field : architecture_keys()) {
-        const bool written = field.path == "cell.g_min" || field.path == "cell.g_max" ||
-                             field.path == "cell.programming_error.model" || field.path == "cell.write_verify.method" ||
-                             field.path.rfind("cell.switching.", 0) == 0;
-        if (written) fields.push_back(field);
-    }
-    std::string text = fmt::format(
-        "# Law {} fitted by `bitline fit` to {} readings of {} device{} in {}:\n"
-        "# residual {:.3g} S per reading, {:.3g} S of the mean curve, R^2 {:.5f}.\n",
-        to_string(fit.switching.law), fit.readings, fit.devices, fit.devices == 1 ? "" : "s", clean_line(source),
-        fit.pulse_rms, fit.curve_rms, fit.r_squared);
-    if (fit.mirrored_up) text += "# No pulses up were measured: potentiation mirrors depression.\n";
-    if (fit.mirrored_down) text += "# No pulses down were measured: depression mirrors potentiation.\n";
-    return text + "base: default\n" + write_options(fields, a);
-}
-
 std::string number_text(double value) { return fmt::format("{:.5g}", value); }
 
 Table parameter_table(const PulseFit& fit) {
@@ -220,7 +196,7 @@ Json fit_json(const PulseFit& fit) {
 
 void write_outputs(const Arguments& a, const PulseData& data, const std::vector<PulseFit>& fits) {
     const PulseFit& best = fits.front();
-    if (a.output) write_text_atomically(*a.output, device_yaml(best, *a.pulses));
+    if (a.output) write_text_atomically(*a.output, fitted_architecture(best, clean_line(*a.pulses)));
     if (a.plot) {
         const std::string title =
             fmt::format("{}: {}, R\u00b2 {:.4f}", std::filesystem::path(*a.pulses).filename().string(),

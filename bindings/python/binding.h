@@ -28,5 +28,7 @@ void bind_chip(py::module_& module);
 void bind_simulate(py::module_& module);
 void bind_layer(py::module_& module);
 void bind_train(py::module_& module);
+void bind_fit(py::module_& module);
+void bind_method(py::module_& module);
 
 }  // namespace bitline::python

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <numeric>
 
 #include "bindings/python/calls.h"
 #include "bindings/python/dataset.h"
@@ -13,9 +14,11 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "mapping/clipping.h"
+#include "mapping/code_counts.h"
 #include "mapping/compensation.h"
 #include "mapping/effective_weights.h"
 #include "mapping/simulate.h"
+#include "peripherals/transitions.h"
 
 namespace bitline::python {
 
@@ -215,6 +218,53 @@ py::tuple weights_of(const ProgrammedChip& chip, const py::object& layer) {
                           array_from(std::move(weights.offset), {outputs}));
 }
 
+/// How often each code comes while samples run through the chip.
+py::dict count_layer_codes(ProgrammedChip& chip, const py::object& layer, const py::object& x,
+                           const std::optional<std::string>& preprocess, int64_t first_sample) {
+    const Network& network = *chip.placed->network;
+    const Mapping& mapping = chip.placed->mapping;
+    const size_t l = layer_index(mapping, layer);
+    const Samples samples = samples_of(x, "x");
+    check_samples(network, samples, first_sample);
+    const Preprocess chosen = choose_preprocess(preprocess, network);
+    const int input = network.nodes[static_cast<size_t>(mapping.layers[l].node)].inputs.at(0);
+    std::mutex mutex;
+    CodeCounts all = count_codes(network, mapping, chip.chip, l, {}, 0, 0);
+    run_interruptibly([&] {
+        for_values(network, chip.engine, samples, chosen, first_sample,
+                   [&](const std::vector<Block>& values, int64_t first, int64_t count) {
+                       const CodeCounts some =
+                           count_codes(network, mapping, chip.chip, l, values[static_cast<size_t>(input)].codes, count,
+                                       first_sample + first);
+                       const std::lock_guard lock(mutex);
+                       all += some;
+                   });
+    });
+    const auto codes = static_cast<int64_t>(all.count.size());
+    std::vector<int32_t> code(all.count.size());
+    std::iota(code.begin(), code.end(), all.lo);
+    py::dict result;
+    result["code"] = array_from(std::move(code), {codes});
+    result["count"] = array_from(std::move(all.count), {codes});
+    result["clipped"] = all.clipped;
+    return result;
+}
+
+/// (converters x transitions), levels.
+py::array_t<double> transitions_of(const ProgrammedChip& chip, const py::object& layer, int64_t array) {
+    const Mapping& mapping = chip.placed->mapping;
+    const size_t l = layer_index(mapping, layer);
+    const ChipLayer& programmed = chip.chip.layers[l];
+    const kernels::Converter& converter = programmed.arrays[array_index(mapping.layers[l], array)].converter;
+    const int shared = programmed.adc.votes ? 1 : mapping.architecture.adc.columns_per_converter;
+    std::vector<double> sums =
+        transitions(converter, shared, mapping.layers[l].grid.level_step * programmed.lines.scale);
+    const auto converters = static_cast<int64_t>((converter.inv_step.size() + static_cast<size_t>(shared) - 1) /
+                                                 static_cast<size_t>(shared));
+    const auto count = static_cast<int64_t>(sums.size());
+    return array_from(std::move(sums), {converters, count / converters});
+}
+
 std::vector<AdcRange> ranges_of(const ProgrammedChip& chip) {
     std::vector<AdcRange> ranges;
     for (const ChipLayer& layer : chip.chip.layers) ranges.push_back(layer.adc);
@@ -279,6 +329,23 @@ difference.)")
         .def("effective_weights", &weights_of, py::arg("layer"),
              R"(What the layer computes where converters resolve everything and reads have no noise: weights (outputs x
 rows) and offsets (outputs), in weight codes.)")
+        .def("count_codes", &count_layer_codes, py::arg("layer"), py::arg("x"), py::kw_only(),
+             py::arg("preprocess") = py::none(), py::arg("first_sample") = 0,
+             R"(How often each code leaves the converters of a layer while samples run through the chip.
+
+A dictionary: code, count (one for each code of the converter), and clipped: how many conversions lay beyond the outer
+codes. Over all arrays, columns and input cycles of the layer; the noise is that of `run` with the same arguments, which
+are the same.
+
+>>> network = bl.read_network("digits_cnn.onnx")
+>>> chip = bl.program(bl.map_network(network, bl.Architecture.preset("isaac")))
+>>> codes = chip.count_codes("conv1", bl.open_dataset("digits.h5").read(0, 4))
+>>> len(codes["code"]), codes["clipped"]
+(256, 0)
+)")
+        .def("transitions", &transitions_of, py::arg("layer"), py::arg("array") = 0,
+             R"(Column sums at which the converters of an array go from each code to the next, in levels, offset and
+gain included: (converters x codes - 1), ascending, equal where a code never comes.)")
         .def_property_readonly("mapping",
                                [](const ProgrammedChip& c) { return std::const_pointer_cast<PlacedNetwork>(c.placed); })
         .def_property_readonly(

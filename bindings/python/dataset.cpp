@@ -75,11 +75,12 @@ py::array_t<float> read_samples(const Dataset& data, int64_t first, int64_t coun
 
 /// One block of samples; the caller's own memory where nothing is to be preprocessed.
 std::vector<float> run_block(const Network& network, ProductEngine& engine, std::span<const float> x,
-                             const Preprocess& preprocess, int64_t count, int64_t first_sample) {
-    if (preprocess == Preprocess{}) return run(network, engine, x, count, first_sample);
+                             const Preprocess& preprocess, int64_t count, int64_t first_sample,
+                             std::vector<Block>* keep = nullptr) {
+    if (preprocess == Preprocess{}) return run(network, engine, x, count, first_sample, keep);
     std::vector<float> input(x.begin(), x.end());
     apply(preprocess, network.values[static_cast<size_t>(network.input)].shape, count, input.data());
-    return run(network, engine, input, count, first_sample);
+    return run(network, engine, input, count, first_sample, keep);
 }
 
 /// The rules of require_fit, for samples without labels.
@@ -145,6 +146,20 @@ std::vector<float> run_samples(const Network& network, ProductEngine& engine, co
         std::copy(part.begin(), part.end(), output.begin() + first * outputs);
     });
     return output;
+}
+
+void for_values(const Network& network, ProductEngine& engine, const Samples& samples, const Preprocess& preprocess,
+                int64_t first_sample,
+                const std::function<void(const std::vector<Block>& values, int64_t first, int64_t count)>& body) {
+    constexpr int64_t kBlock = 8;  // bounds the memory for the values
+    const int64_t elements = element_count(samples.shape);
+    parallel_for((samples.count + kBlock - 1) / kBlock, [&](int64_t i) {
+        const int64_t first = i * kBlock, count = std::min(kBlock, samples.count - first);
+        std::vector<Block> values;
+        run_block(network, engine, {samples.array.data() + first * elements, static_cast<size_t>(count * elements)},
+                  preprocess, count, first_sample + first, &values);
+        body(values, first, count);
+    });
 }
 
 void bind_dataset(py::module_& module) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,5 +27,11 @@ void check_samples(const Network& network, const Samples& samples, int64_t first
 /// Sample i draws the noise of number first_sample + i. Needs no lock.
 std::vector<float> run_samples(const Network& network, ProductEngine& engine, const Samples& samples,
                                const Preprocess& preprocess, int64_t first_sample);
+
+/// The same, for what stands inside the network: body(values, first, count) for every block of samples, from several
+/// threads, with every value of the graph (indexed as Network::values) for samples first .. first + count - 1 of x.
+void for_values(const Network& network, ProductEngine& engine, const Samples& samples, const Preprocess& preprocess,
+                int64_t first_sample,
+                const std::function<void(const std::vector<Block>& values, int64_t first, int64_t count)>& body);
 
 }  // namespace bitline::python

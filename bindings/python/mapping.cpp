@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "bindings/python/arrays.h"
 #include "bindings/python/calls.h"
 #include "bindings/python/html.h"
 #include "core/error.h"
@@ -15,6 +16,25 @@ namespace bitline::python {
 namespace {
 
 using Path = std::filesystem::path;
+
+/// An array with what its layer says about its lines.
+struct PlacedArray {
+    ArrayPlan plan;
+    int64_t lines_per_row = 1;
+};
+
+std::vector<PlacedArray> arrays_of(const MappedLayer& layer) {
+    std::vector<PlacedArray> arrays;
+    for (const ArrayPlan& plan : layer.arrays) arrays.push_back({plan, drive_rows_per_row(layer)});
+    return arrays;
+}
+
+py::array_t<int32_t> outputs_of(const PlacedArray& array) {
+    std::vector<int32_t> outputs;
+    for (const Column& column : array.plan.columns) outputs.push_back(column.output);
+    const auto count = static_cast<int64_t>(outputs.size());
+    return array_from(std::move(outputs), {count});
+}
 
 std::shared_ptr<PlacedNetwork> place(const std::shared_ptr<Network>& network, const Architecture& architecture,
                                      bool check_fit) {
@@ -46,6 +66,33 @@ std::string html_of(const PlacedNetwork& placed) {
                       rows);
 }
 
+void bind_array(py::module_& module) {
+    py::class_<PlacedArray>(module, "MappedArray", "One array of a layer: what part of it the cells hold.")
+        .def_property_readonly(
+            "id", [](const PlacedArray& a) { return a.plan.id; }, "Number among all arrays of the chip.")
+        .def_property_readonly(
+            "first_row", [](const PlacedArray& a) { return a.plan.first_row; },
+            "Of the layer's rows; of packed groups, of the rows of all of them.")
+        .def_property_readonly(
+            "rows", [](const PlacedArray& a) { return a.plan.rows; }, "Of the layer, that the array holds.")
+        .def_property_readonly(
+            "active_rows", [](const PlacedArray& a) { return a.plan.active_rows; }, "Driven at a time.")
+        .def_property_readonly(
+            "columns", [](const PlacedArray& a) { return a.plan.columns.size(); }, "That converters read.")
+        .def_property_readonly("outputs", &outputs_of,
+                               "Of the layer (or pack), one for each column that converters read; -1: reference.")
+        .def_property_readonly(
+            "word_lines", [](const PlacedArray& a) { return a.plan.rows * a.lines_per_row; }, "In use.")
+        .def_property_readonly(
+            "bit_lines",
+            [](const PlacedArray& a) { return static_cast<int64_t>(a.plan.columns.size()) * a.plan.cells_per_column; },
+            "In use; two for a column of pairs.")
+        .def("__repr__", [](const PlacedArray& a) {
+            return text_of(fmt::format("<MappedArray {}: rows {} .. {}, {} columns>", a.plan.id, a.plan.first_row,
+                                       a.plan.first_row + a.plan.rows - 1, a.plan.columns.size()));
+        });
+}
+
 void bind_mapped_layer(py::module_& module) {
     py::class_<MappedLayer>(module, "MappedLayer", "What one layer became.")
         .def_property_readonly("name", [](const MappedLayer& l) { return text_of(l.name); })
@@ -54,9 +101,14 @@ void bind_mapped_layer(py::module_& module) {
         .def_readonly("cols", &MappedLayer::cols, "Outputs of one group.")
         .def_readonly("groups", &MappedLayer::groups)
         .def_readonly("positions", &MappedLayer::positions, "Products per sample.")
-        .def_readonly("array_count", &MappedLayer::array_count)
+        .def_readonly("array_count", &MappedLayer::array_count,
+                      "Physical ones: a pair that is split over two arrays counts twice.")
+        .def_property_readonly("arrays", &arrays_of, "Where its rows and columns lie.")
         .def_readonly("cells_used", &MappedLayer::cells_used)
         .def_readonly("utilisation", &MappedLayer::utilisation, "Cells used as a share of the arrays' cells.")
+        .def_property_readonly(
+            "sum_bounds", [](const MappedLayer& l) { return py::make_tuple(l.bounds.low, l.bounds.high); },
+            "Levels that a column's sum can reach, lowest and highest over all inputs.")
         .def_readonly("lossless_bits", &MappedLayer::lossless_bits, "ADC bits that resolve every sum to one level.")
         .def_readonly("cycles", &MappedLayer::cycles, "Per sample.")
         .def_property_readonly("note", [](const MappedLayer& l) { return text_of(l.note); })
@@ -94,6 +146,7 @@ size_t array_index(const MappedLayer& layer, int64_t array) {
 }
 
 void bind_mapping(py::module_& module) {
+    bind_array(module);
     bind_mapped_layer(module);
     py::class_<PlacedNetwork, std::shared_ptr<PlacedNetwork>>(module, "Mapping",
                                                               "Which cell holds which slice of which weight.")

@@ -17,4 +17,6 @@ PYBIND11_MODULE(_bitline, module) {
     bind_simulate(module);
     bind_layer(module);
     bind_train(module);
+    bind_fit(module);
+    bind_method(module);
 }

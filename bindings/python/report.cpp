@@ -39,6 +39,7 @@ void bind_report(py::module_& module) {
         .def_readonly("lo", &AdcRange::lo, "Lowest code.")
         .def_readonly("hi", &AdcRange::hi, "Highest code.")
         .def_readonly("lossless", &AdcRange::lossless)
+        .def_readonly("thresholds", &AdcRange::thresholds, "Where codes begin, in codes; empty: equal steps.")
         .def_readonly("threshold", &AdcRange::threshold, "Of a sense amplifier, levels.")
         .def_property_readonly("policy", [](const AdcRange& r) { return text_of(r.policy); })
         .def_property_readonly(

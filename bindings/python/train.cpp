@@ -350,20 +350,6 @@ std::string title_of(const Trained& t) {
     return text;
 }
 
-py::list method_list() {
-    py::list list;
-    for (const MethodEntry& entry : methods()) {
-        py::dict one;
-        one["name"] = text_of(entry.name);
-        one["summary"] = text_of(entry.summary);
-        one["paper"] = text_of(entry.paper);
-        one["weight_bits"] = py::make_tuple(entry.weight_bits_low, entry.weight_bits, entry.weight_bits_high);
-        one["input_bits"] = py::make_tuple(entry.input_bits_low, entry.input_bits, entry.input_bits_high);
-        list.append(one);
-    }
-    return list;
-}
-
 py::list network_list() {
     py::list names;
     for (const NetworkEntry& entry : list_networks()) names.append(text_of(entry.name));
@@ -420,14 +406,6 @@ void bind_train(py::module_& module) {
                py::arg("on_epoch") = py::none(),
                "See bitline.train; `progress` is called with stage, steps done and steps in all, `on_epoch` with an "
                "EpochResult.");
-    module.def(
-        "list_methods", &method_list,
-        R"(Training methods, in the order of their papers: dictionaries of name, summary, paper, and weight_bits and
-input_bits (least, default, most).
-
->>> bl.list_methods()[0]["name"]
-'binaryconnect'
-)");
     module.def("list_networks", &network_list, R"(Names of the networks that are built in.
 
 >>> "lenet5" in bl.list_networks()

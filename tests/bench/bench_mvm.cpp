@@ -14,11 +14,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "bench/json_file.h"
 #include "bench/peaks.h"
 #include "core/kernels/kernels.h"
 
@@ -367,11 +367,5 @@ int main(int argc, char** argv) {
         return 2;
     }
     if (options.workloads.empty()) options.workloads = kWorkloads;
-    const nlohmann::ordered_json result = run(options);
-    if (options.json.empty()) return 0;
-    std::ofstream out(options.json);
-    out << result.dump(2) << '\n';
-    if (out.flush()) return 0;
-    std::cerr << "bench_mvm: cannot write " << options.json << '\n';
-    return 1;
+    return bench::write_json("bench_mvm", options.json, run(options));
 }

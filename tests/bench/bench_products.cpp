@@ -7,10 +7,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <fstream>
-#include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "bench/json_file.h"
 #include "bench/peaks.h"
 #include "core/parallel.h"
 #include "training/products/products.h"
@@ -167,11 +166,5 @@ int main(int argc, char** argv) {
     app.add_option("--threads", options.threads, "worker threads")->check(CLI::Range(1, 1024));
     CLI11_PARSE(app, argc, argv);
     if (options.networks.empty()) options.networks = {"resnet20", "lenet5", "other"};
-    const nlohmann::ordered_json result = run(options);
-    if (options.json.empty()) return 0;
-    std::ofstream out(options.json);
-    out << result.dump(2) << '\n';
-    if (out.flush()) return 0;
-    std::cerr << "bench_products: cannot write " << options.json << '\n';
-    return 1;
+    return bench::write_json("bench_products", options.json, run(options));
 }

@@ -7,10 +7,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <fstream>
-#include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "bench/json_file.h"
 #include "bench/peaks.h"
 #include "core/parallel.h"
 #include "core/random.h"
@@ -176,11 +175,5 @@ int main(int argc, char** argv) {
     app.add_option("--threads", options.threads, "worker threads")->check(CLI::Range(1, 1024));
     CLI11_PARSE(app, argc, argv);
     if (options.networks.empty()) options.networks = {"lenet5", "resnet20"};
-    const nlohmann::ordered_json result = run(options);
-    if (options.json.empty()) return 0;
-    std::ofstream out(options.json);
-    out << result.dump(2) << '\n';
-    if (out.flush()) return 0;
-    std::cerr << "bench_training: cannot write " << options.json << '\n';
-    return 1;
+    return bench::write_json("bench_training", options.json, run(options));
 }

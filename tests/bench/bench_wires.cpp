@@ -13,11 +13,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "bench/json_file.h"
 #include "bench/peaks.h"
 #include "core/random.h"
 #include "peripherals/wires/reduction.h"
@@ -230,10 +229,5 @@ int main(int argc, char** argv) {
         print_row(row, threads);
         result["rows"].push_back(json_of(row, threads));
     }
-    if (json.empty()) return 0;
-    std::ofstream out(json);
-    out << result.dump(2) << '\n';
-    if (out.flush()) return 0;
-    std::cerr << "bench_wires: cannot write " << json << '\n';
-    return 1;
+    return bench::write_json("bench_wires", json, result);
 }

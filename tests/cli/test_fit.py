@@ -91,8 +91,8 @@ HEADER = "pulse,conductance\n"
 ROWS = "".join(f"{i},{i + 1}e-6\n" for i in range(10))
 BAD = {
     "empty": ("", ["p.csv", "empty"]),
-    "no_column": ("pulse,direction\n0,up\n", ["p.csv:1", "conductance is missing"]),
-    "misspelled": ("pulse,conductanc\n", ["p.csv:1", "nearest is conductance"]),
+    "no_column": ("pulse,direction\n0,up\n", ["p.csv:1", "expected are pulse,conductance"]),
+    "misspelled": ("pulse,conductanc\n", ["p.csv:1", "nearest to 'conductanc' is conductance"]),
     "nan": (HEADER + ROWS + "10,nan\n", ["p.csv:12", "conductance = nan"]),
     "text": (HEADER + ROWS + "10,high\n", ["p.csv:12", "conductance = high"]),
     "few": (HEADER + "0,1e-6\n1,2e-6\n", ["2 readings", "at least 8"]),

@@ -326,7 +326,7 @@ class PulseFile : public ::testing::Test {
         try {
             read(text);
             ADD_FAILURE() << "accepted: " << text;
-        } catch (const FormatError& error) {
+        } catch (const InputError& error) {
             EXPECT_THAT(error.what(), ::testing::HasSubstr(what)) << text;
         }
     }
@@ -365,12 +365,12 @@ TEST_F(PulseFile, WithoutDirectionsAllPulsesGoOneWay) {
 
 TEST_F(PulseFile, SaysWhichRowIsWrongAndWhy) {
     const std::string p = folder.file("p.csv");
-    refuses("pulse,direction\n1,up\n", p + ":1: column conductance is missing");
-    refuses("conductance\n1e-6\n", p + ":1: column pulse is missing");
-    refuses("pulse,conductanse\n", "nearest is conductance");
-    refuses("pulse,pulse,conductance\n", "column pulse stands twice");
-    refuses("# nothing\n", "holds no columns");
-    refuses("pulse,conductance\n", "holds no readings");
+    refuses("pulse,direction\n1,up\n", p + ":1: the columns are pulse,direction, and expected are pulse,conductance");
+    refuses("conductance\n1e-6\n", p + ":1: the columns are conductance, and expected are pulse,conductance");
+    refuses("pulse,conductanse\n", "nearest to 'conductanse' is conductance");
+    refuses("pulse,pulse,conductance\n", "the columns are pulse,pulse,conductance");
+    refuses("# nothing\n", "is empty; its first line names the columns pulse,conductance");
+    refuses("pulse,conductance\n", "has no rows below its header");
     refuses(ten_rows() + "10,nan\n", p + ":12: conductance = nan");
     refuses(ten_rows() + "10,inf\n", p + ":12: conductance = inf");
     refuses(ten_rows() + "ten,1e-6\n", p + ":12: pulse = ten");

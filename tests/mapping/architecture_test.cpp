@@ -203,6 +203,7 @@ TEST(Architecture, EveryKeyIsDescribedReadAndWritten) {
         {"input.binary_codes=zero_one"},
         {"weights.encoding=twos_complement"},
         {"weights.fallback=offset", "weights.encoding=xnor"},
+        {"weights.short_slice=bottom"},
         {"weights.differential_split=balanced"},
         {"weights.subtraction=digital"},
         {"weights.offset_correction=reference_column", "weights.encoding=offset"},

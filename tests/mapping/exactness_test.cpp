@@ -48,6 +48,7 @@ Architecture random_architecture(RandomSource& random, WeightEncoding encoding) 
     a.input.binary_codes = pick(random, {InputOptions::BinaryCodes::bipolar, InputOptions::BinaryCodes::zero_one});
     a.weights.encoding = encoding;
     a.weights.differential_split = pick(random, {WeightOptions::Split::one_sided, WeightOptions::Split::balanced});
+    a.weights.short_slice = pick(random, {WeightOptions::ShortSlice::top, WeightOptions::ShortSlice::bottom});
     a.weights.subtraction = pick(random, {WeightOptions::Subtraction::analog, WeightOptions::Subtraction::digital});
     a.weights.offset_correction =
         pick(random, {WeightOptions::OffsetCorrection::digital, WeightOptions::OffsetCorrection::reference_column});
@@ -60,11 +61,13 @@ Architecture random_architecture(RandomSource& random, WeightEncoding encoding) 
 
 std::string describe(const Architecture& a) {
     return fmt::format(
-        "{}x{} active {} cell.bits {} g_min {} d {} signed {} binary {} {} split {} sub {} offset {} bias {} pack {}",
+        "{}x{} active {} cell.bits {} g_min {} d {} signed {} binary {} {} split {} short {} sub {} offset {} bias {} "
+        "pack {}",
         a.array.rows, a.array.cols, a.array.active_rows, a.cell.bits, a.cell.g_min, a.input.bits_per_cycle,
         static_cast<int>(a.input.signed_codes), static_cast<int>(a.input.binary_codes), to_string(a.weights.encoding),
-        static_cast<int>(a.weights.differential_split), static_cast<int>(a.weights.subtraction),
-        static_cast<int>(a.weights.offset_correction), static_cast<int>(a.bias.place), a.pack_groups);
+        static_cast<int>(a.weights.differential_split), static_cast<int>(a.weights.short_slice),
+        static_cast<int>(a.weights.subtraction), static_cast<int>(a.weights.offset_correction),
+        static_cast<int>(a.bias.place), a.pack_groups);
 }
 
 void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b, const std::string& where) {

@@ -31,18 +31,36 @@ int64_t read_back(const WeightPlan& plan, int32_t w, int max_level) {
 }
 
 TEST(WeightEncoding, EveryWeightIsReadBack) {
+    using W = WeightOptions;
     for (auto encoding : {WeightEncoding::differential, WeightEncoding::offset, WeightEncoding::twos_complement})
-        for (auto split : {WeightOptions::Split::one_sided, WeightOptions::Split::balanced})
-            for (int cell_bits = 1; cell_bits <= 9; ++cell_bits)
-                for (int32_t reach : {1, 2, 7, 127, 255}) {
-                    WeightOptions options;
-                    options.encoding = encoding;
-                    options.differential_split = split;
-                    const auto weights =
-                        all_weights(-reach - (encoding == WeightEncoding::differential ? 0 : 1), reach);
-                    const WeightPlan plan = plan_weights(options, cell_bits, weights, false, "l");
-                    for (int32_t w : weights) ASSERT_EQ(read_back(plan, w, (1 << cell_bits) - 1), w);
-                }
+        for (auto split : {W::Split::one_sided, W::Split::balanced})
+            for (auto short_slice : {W::ShortSlice::top, W::ShortSlice::bottom})
+                for (int cell_bits = 1; cell_bits <= 9; ++cell_bits)
+                    for (int32_t reach : {1, 2, 7, 127, 255}) {
+                        WeightOptions options;
+                        options.encoding = encoding;
+                        options.differential_split = split;
+                        options.short_slice = short_slice;
+                        const auto weights =
+                            all_weights(-reach - (encoding == WeightEncoding::differential ? 0 : 1), reach);
+                        const WeightPlan plan = plan_weights(options, cell_bits, weights, false, "l");
+                        for (int32_t w : weights) ASSERT_EQ(read_back(plan, w, (1 << cell_bits) - 1), w);
+                    }
+}
+
+TEST(WeightEncoding, TheShortSliceLiesWhereItIsWanted) {
+    WeightOptions options;
+    const auto weights = all_weights(-127, 127);  // magnitudes of 7 bits
+    using Slices = std::vector<Slice>;
+    EXPECT_EQ(plan_weights(options, 2, weights, false, "l").slices,
+              (Slices{{0, 2, 1}, {2, 2, 4}, {4, 2, 16}, {6, 1, 64}}));
+    EXPECT_EQ(plan_weights(options, 5, weights, false, "l").slices, (Slices{{0, 5, 1}, {5, 2, 32}}));
+    options.short_slice = WeightOptions::ShortSlice::bottom;
+    EXPECT_EQ(plan_weights(options, 2, weights, false, "l").slices,
+              (Slices{{0, 1, 1}, {1, 2, 2}, {3, 2, 8}, {5, 2, 32}}));
+    EXPECT_EQ(plan_weights(options, 5, weights, false, "l").slices, (Slices{{0, 2, 1}, {2, 5, 4}}));
+    EXPECT_EQ(plan_weights(options, 7, weights, false, "l").slices, (Slices{{0, 7, 1}}));
+    EXPECT_EQ(plan_weights(options, 8, weights, false, "l").slices, (Slices{{0, 7, 1}}));
 }
 
 TEST(WeightEncoding, SliceCountsOfEightBitWeights) {

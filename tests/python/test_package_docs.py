@@ -39,7 +39,8 @@ def test_examples_in_docstrings(bl, digits, monkeypatch):
     for name, thing in documented(bl):
         text = getattr(thing, "__doc__", None)
         if isinstance(text, str):
-            test = parser.get_doctest(text, {"bl": bl, "np": np}, name, None, 0)
+            names = {"bl": bl, "np": np, "plot": importlib.import_module("bitline.plot")}
+            test = parser.get_doctest(text, names, name, None, 0)
             runner.run(test, out=report.append)
     assert runner.failures == 0, "".join(report)
     assert runner.tries > 30

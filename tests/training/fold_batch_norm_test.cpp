@@ -11,9 +11,8 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/reference.h"
-#include "mapping/compensation.h"
-#include "support/random_network.h"
 #include "tests/training/layer_runs.h"
+#include "tests/training/small_chips.h"
 #include "training/checkpoint.h"
 #include "training/hardware.h"
 #include "training/model.h"
@@ -21,43 +20,23 @@
 namespace bitline::training {
 namespace {
 
+using bitline::testing::image_reader;
+using bitline::testing::images;
+using bitline::testing::kImages;
+using bitline::testing::random_layer;
+using bitline::testing::random_norm;
 using bitline::testing::random_numbers;
 using bitline::testing::RandomSource;
 using bitline::testing::slope;
+using bitline::testing::uniform_numbers;
 using bitline::testing::weighted;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-constexpr int64_t kSamples = 20;
-
-std::vector<float> uniform_numbers(RandomSource& random, int64_t count, double low, double high) {
-    std::vector<float> numbers;
-    for (int64_t i = 0; i < count; ++i) numbers.push_back(float(random.real(low, high)));
-    return numbers;
-}
-
-MatVec layer(RandomSource& random, int64_t in, int64_t out, int64_t kernel, bool bias) {
-    MatVec op;
-    op.in_channels = in;
-    op.out_channels = out;
-    op.is_convolution = kernel > 0;
-    if (op.is_convolution) {
-        op.window.kernel_h = op.window.kernel_w = kernel;
-        op.window.pad_top = op.window.pad_left = op.window.pad_bottom = op.window.pad_right = kernel / 2;
-    }
-    op.real_weights = uniform_numbers(random, out * op.rows(), -0.5, 0.5);
-    if (bias) op.real_bias = uniform_numbers(random, out, -0.2, 0.2);
-    return op;
-}
-
 /// Gammas of both signs.
 BatchNorm norm(RandomSource& random, int64_t channels) {
-    BatchNorm op;
-    op.gamma = uniform_numbers(random, channels, 0.5, 1.5);
+    BatchNorm op = random_norm(random, channels);
     op.gamma[1] = -op.gamma[1];
-    op.beta = uniform_numbers(random, channels, -0.2, 0.4);
-    op.mean = uniform_numbers(random, channels, -0.2, 0.2);
-    op.variance = uniform_numbers(random, channels, 0.5, 1.5);
     return op;
 }
 
@@ -70,31 +49,16 @@ TrainingNetwork two_norms() {
     const Shape image{2, 8, 8}, maps{4, 8, 8};
     n.values = {{"x", image, {}}, {"a", maps, {}}, {"b", maps, {}},  {"c", maps, {}},
                 {"d", maps, {}},  {"e", maps, {}}, {"f", {256}, {}}, {"y", {5}, {}}};
-    n.nodes = {{"conv1", "", {0}, 1, layer(random, 2, 4, 3, true)},
+    n.nodes = {{"conv1", "", {0}, 1, random_layer(random, 2, 4, 3, 0.2)},
                {"bn1", "", {1}, 2, norm(random, 4)},
                {"relu1", "", {2}, 3, Activation{}},
-               {"conv2", "", {3}, 4, layer(random, 4, 4, 3, false)},
+               {"conv2", "", {3}, 4, random_layer(random, 4, 4, 3, 0)},
                {"bn2", "", {4}, 5, norm(random, 4)},
                {"flatten", "", {5}, 6, Reshape{}},
-               {"fc", "", {6}, 7, layer(random, 256, 5, 0, true)}};
+               {"fc", "", {6}, 7, random_layer(random, 256, 5, 0, 0.2)}};
     n.input = 0;
     n.output = 7;
     return t;
-}
-
-Tensor images() {
-    RandomSource random(2);
-    Tensor x;
-    x.resize({2, 8, 8}, kSamples);
-    x.values = uniform_numbers(random, kSamples * 128, 0, 1);
-    return x;
-}
-
-SampleReader reader() {
-    return [](int64_t first, int64_t count) {
-        const Tensor x = images();
-        return std::vector<float>(x.sample(first), x.sample(first) + count * x.elements());
-    };
 }
 
 ModelOptions folded(int bits, const std::string& method = "ste") {
@@ -293,14 +257,14 @@ TEST(FoldedModel, OfManyBitsIsTheFloatNetworkWithBatchNorm) {
     expect_close(model.forward({}, x).values, real.forward({}, x).values, 1e-3);
     const Network network = model.real();
     EXPECT_TRUE(holds_batch_norm(network));
-    const auto wanted = run(two_norms().network, *make_exact_engine(two_norms().network), x.values, kSamples, 0);
-    EXPECT_TRUE(same_bits(run(network, *make_exact_engine(network), x.values, kSamples, 0), wanted));
+    const auto wanted = run(two_norms().network, *make_exact_engine(two_norms().network), x.values, kImages, 0);
+    EXPECT_TRUE(same_bits(run(network, *make_exact_engine(network), x.values, kImages, 0), wanted));
 }
 
 /// The same parameters by name, with the same gradients, as of batch norm that is frozen.
 TEST(FoldedModel, OfManyBitsHasTheGradientsOfBatchNorm) {
     Model real(two_norms(), {}), model(two_norms(), folded(16));
-    Tensor gradient = bitline::testing::random_tensor({5}, kSamples, 4);
+    Tensor gradient = bitline::testing::random_tensor({5}, kImages, 4);
     for (Model* each : {&real, &model}) {
         each->forward(training_pass(true), images());
         each->backward(training_pass(true), gradient);
@@ -343,7 +307,7 @@ TEST(FoldedModel, ExportsAnIntegerNetworkWithoutBatchNorm) {
     const Network network = model.quantized();
     EXPECT_FALSE(holds_batch_norm(network));
     EXPECT_EQ(network.nodes.size(), 8U);  // three pairs of Quantize and layer, relu, flatten
-    expect_close(run(network, *make_exact_engine(network), x.values, kSamples, 0), model.forward({}, x).values, 1e-5);
+    expect_close(run(network, *make_exact_engine(network), x.values, kImages, 0), model.forward({}, x).values, 1e-5);
     ModelOptions apart = folded(4);
     apart.fold_batch_norm = false;
     EXPECT_TRUE(holds_batch_norm(Model(two_norms(), apart).real()));
@@ -367,7 +331,7 @@ TEST_P(FoldedOnChip, TrainingThroughItIsSimulatingIt) {
     options.calibration_samples = 16;
     constexpr uint64_t kSeed = 17;
     Model model(two_norms(), folded(4));
-    const auto hardware = make_hardware(options, kSeed, model.products(), reader());
+    const auto hardware = make_hardware(options, kSeed, model.products(), image_reader());
     const Tensor x = images();
     model.forward(training_pass(false), x);
     model.attach(hardware.get());
@@ -376,11 +340,11 @@ TEST_P(FoldedOnChip, TrainingThroughItIsSimulatingIt) {
     const std::vector<float> trained = model.forward(pass, x).values;
     const Network network = model.quantized();
     const Mapping mapping = map_network(network, *options.architecture);
-    ChipMaker maker(network, mapping, reader(), 16, kSeed);
+    ChipMaker maker(network, mapping, image_reader(), 16, kSeed);
     const Chip chip = maker.make(0, {});
     ChipEngine engine(network, mapping, chip);
-    EXPECT_TRUE(same_bits(trained, run(network, engine, x.values, kSamples, 0)));
-    const bool is_exact = same_bits(trained, run(network, *make_exact_engine(network), x.values, kSamples, 0));
+    EXPECT_TRUE(same_bits(trained, run(network, engine, x.values, kImages, 0)));
+    const bool is_exact = same_bits(trained, run(network, *make_exact_engine(network), x.values, kImages, 0));
     EXPECT_EQ(is_exact, perfect);
     const auto before = by_name(model.states());
     pass.freeze_batch_norm = false;
@@ -476,7 +440,7 @@ TEST_P(EveryFoldingMethod, StaysFiniteInNoise) {
     Model model(t, options());
     HardwareOptions noise;
     noise.weight_noise = 0.2;
-    const auto hardware = make_hardware(noise, 3, model.products(), reader());
+    const auto hardware = make_hardware(noise, 3, model.products(), image_reader());
     model.attach(hardware.get());
     for (uint32_t step = 0; step < 300; ++step) model.forward(training_pass(false, step), images());
     for (const State* state : model.states()) {

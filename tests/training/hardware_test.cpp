@@ -11,41 +11,20 @@
 #include "core/parallel.h"
 #include "core/reference.h"
 #include "mapping/clipping.h"
-#include "mapping/compensation.h"
 #include "mapping/effective_weights.h"
-#include "support/random_network.h"
 #include "support/small_networks.h"
+#include "tests/training/small_chips.h"
 #include "training/model.h"
 
 namespace bitline::training {
 namespace {
 
+using bitline::testing::image_reader;
+using bitline::testing::images;
+using bitline::testing::kImages;
+using bitline::testing::random_layer;
+using bitline::testing::random_norm;
 using bitline::testing::RandomSource;
-
-MatVec layer(RandomSource& random, int64_t in, int64_t out, int64_t kernel) {
-    MatVec op;
-    op.in_channels = in;
-    op.out_channels = out;
-    op.is_convolution = kernel > 0;
-    if (op.is_convolution) {
-        op.window.kernel_h = op.window.kernel_w = kernel;
-        op.window.pad_top = op.window.pad_left = op.window.pad_bottom = op.window.pad_right = kernel / 2;
-    }
-    for (int64_t i = 0; i < out * op.rows(); ++i) op.real_weights.push_back(float(random.real(-0.5, 0.5)));
-    for (int64_t i = 0; i < out; ++i) op.real_bias.push_back(float(random.real(-0.1, 0.1)));
-    return op;
-}
-
-BatchNorm norm(RandomSource& random, int64_t channels) {
-    BatchNorm op;
-    for (int64_t c = 0; c < channels; ++c) {
-        op.gamma.push_back(float(random.real(0.5, 1.5)));
-        op.beta.push_back(float(random.real(-0.2, 0.4)));
-        op.mean.push_back(float(random.real(-0.2, 0.2)));
-        op.variance.push_back(float(random.real(0.5, 1.5)));
-    }
-    return op;
-}
 
 /// Two convolutions with a residual addition, pooled, and a classifier.
 TrainingNetwork residual_network() {
@@ -58,34 +37,17 @@ TrainingNetwork residual_network() {
                 {"e", maps, {}},  {"p", pooled, {}}, {"f", {64}, {}}, {"y", {5}, {}}};
     Pool pool;
     pool.window.kernel_h = pool.window.kernel_w = pool.window.stride_h = pool.window.stride_w = 2;
-    n.nodes = {{"conv1", "", {0}, 1, layer(random, 2, 4, 3)},
-               {"bn1", "", {1}, 2, norm(random, 4)},
+    n.nodes = {{"conv1", "", {0}, 1, random_layer(random, 2, 4, 3, 0.1)},
+               {"bn1", "", {1}, 2, random_norm(random, 4)},
                {"relu1", "", {2}, 3, Activation{}},
-               {"conv2", "", {3}, 4, layer(random, 4, 4, 3)},
+               {"conv2", "", {3}, 4, random_layer(random, 4, 4, 3, 0.1)},
                {"add", "", {4, 3}, 5, AddValues{}},
                {"pool", "", {5}, 6, pool},
                {"flatten", "", {6}, 7, Reshape{}},
-               {"fc", "", {7}, 8, layer(random, 64, 5, 0)}};
+               {"fc", "", {7}, 8, random_layer(random, 64, 5, 0, 0.1)}};
     n.input = 0;
     n.output = 8;
     return t;
-}
-
-constexpr int64_t kSamples = 20;
-
-Tensor images() {
-    RandomSource random(2);
-    Tensor x;
-    x.resize({2, 8, 8}, kSamples);
-    for (float& v : x.values) v = float(random.real(0, 1));
-    return x;
-}
-
-SampleReader reader() {
-    return [](int64_t first, int64_t count) {
-        const Tensor x = images();
-        return std::vector<float>(x.sample(first), x.sample(first) + count * x.elements());
-    };
 }
 
 /// Cells with errors and read noise, converters of few bits.
@@ -123,10 +85,10 @@ bool same_bits(std::span<const float> a, std::span<const float> b) {
 /// What a simulation of the exported network gives on its first trial.
 std::vector<float> simulated(const Network& network, const Architecture& architecture, uint64_t seed) {
     const Mapping mapping = map_network(network, architecture);
-    ChipMaker maker(network, mapping, reader(), 16, seed);
+    ChipMaker maker(network, mapping, image_reader(), 16, seed);
     const Chip chip = maker.make(0, {});
     ChipEngine engine(network, mapping, chip);
-    return run(network, engine, images().values, kSamples, 0);
+    return run(network, engine, images().values, kImages, 0);
 }
 
 class SameBits : public ::testing::TestWithParam<std::vector<Setting>> {};
@@ -135,7 +97,7 @@ TEST_P(SameBits, TrainingThroughAFixedChipIsSimulatingIt) {
     Model model(residual_network(), four_bits());
     const Architecture architecture = chip_of(GetParam());
     constexpr uint64_t kSeed = 17;
-    const auto hardware = make_hardware(full_on(architecture), kSeed, model.products(), reader());
+    const auto hardware = make_hardware(full_on(architecture), kSeed, model.products(), image_reader());
     const Tensor x = images();
     Pass pass;
     pass.training = true;
@@ -146,7 +108,7 @@ TEST_P(SameBits, TrainingThroughAFixedChipIsSimulatingIt) {
     const std::vector<float> trained = model.forward(pass, x).values;
     EXPECT_TRUE(same_bits(trained, simulated(model.quantized(), architecture, kSeed)));
     Tensor gradient;
-    gradient.resize({5}, kSamples);
+    gradient.resize({5}, kImages);
     std::fill(gradient.values.begin(), gradient.values.end(), 1.0F);
     model.backward(pass, gradient);
     for (const Parameter* p : model.parameters())
@@ -164,7 +126,7 @@ TEST(FullHardware, GivesTheSameBitsForAnyNumberOfThreads) {
     for (const int number : {1, 3}) {
         set_threads(number);
         Model model(residual_network(), four_bits());
-        const auto hardware = make_hardware(full_on(chip_of()), 3, model.products(), reader());
+        const auto hardware = make_hardware(full_on(chip_of()), 3, model.products(), image_reader());
         model.attach(hardware.get());
         Pass pass;
         pass.training = true;
@@ -182,7 +144,7 @@ TEST(FullHardware, FreshChipsDifferFromStepToStep) {
     Model model(residual_network(), four_bits());
     HardwareOptions options = full_on(chip_of({{"cell.read_noise.sigma", "0"}}));
     options.fixed_chip = false;
-    const auto hardware = make_hardware(options, 3, model.products(), reader());
+    const auto hardware = make_hardware(options, 3, model.products(), image_reader());
     Pass pass;
     pass.training = pass.freeze_batch_norm = true;
     model.forward(pass, images());
@@ -201,12 +163,12 @@ TEST(DeviceHardware, TrainsOnWhatTheCellsMultiplyBy) {
     Pass pass;
     pass.freeze_batch_norm = true;
     const std::vector<float> plain = model.forward(pass, images()).values;
-    const auto perfect = make_hardware(options, 3, model.products(), reader());
+    const auto perfect = make_hardware(options, 3, model.products(), image_reader());
     model.attach(perfect.get());
     const std::vector<float> ideal = model.forward(pass, images()).values;
     for (size_t i = 0; i < plain.size(); ++i) EXPECT_NEAR(ideal[i], plain[i], 1e-4);
     options.architecture = chip_of();
-    const auto real = make_hardware(options, 3, model.products(), reader());
+    const auto real = make_hardware(options, 3, model.products(), image_reader());
     model.attach(real.get());
     const std::vector<float> erring = model.forward(pass, images()).values;
     double moved = 0;
@@ -218,14 +180,14 @@ TEST(NoiseHardware, AddsItsShareOfTheRange) {
     TrainingNetwork t;
     RandomSource random(4);
     t.network.values = {{"x", {64}, {}}, {"y", {64}, {}}};
-    t.network.nodes = {{"fc", "", {0}, 1, layer(random, 64, 64, 0)}};
+    t.network.nodes = {{"fc", "", {0}, 1, random_layer(random, 64, 64, 0, 0.1)}};
     t.network.input = 0;
     t.network.output = 1;
     ModelOptions model_options = four_bits();
     Model model(t, model_options);
     HardwareOptions options;
     options.weight_noise = 0.1;
-    const auto hardware = make_hardware(options, 9, 1, reader());
+    const auto hardware = make_hardware(options, 9, 1, image_reader());
     Tensor x;
     x.resize({64}, 64);
     for (size_t i = 0; i < 64; ++i) x.values[65 * i] = 1;  // outputs are the weights

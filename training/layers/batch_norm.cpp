@@ -7,21 +7,34 @@
 
 namespace bitline::training {
 
+namespace {
+
+/// Gamma or beta: no weight decay.
 Parameter norm_parameter(const std::string& name, const std::vector<float>& value) {
     Parameter parameter{name, value, std::vector<float>(value.size(), 0.0F)};
     parameter.decay = 0;
     return parameter;
 }
 
+}  // namespace
+
+NormNumbers::NormNumbers(const BatchNorm& op, bool affine)
+    : epsilon(op.epsilon),
+      affine(affine),
+      gamma(norm_parameter("gamma", op.gamma)),
+      beta(norm_parameter("beta", op.beta)),
+      mean{"mean", op.mean},
+      variance{"variance", op.variance} {}
+
+std::vector<Parameter*> NormNumbers::parameters() {
+    if (!affine) return {};
+    return {&gamma, &beta};
+}
+
 BatchNormLayer::BatchNormLayer(std::string name, int number, const BatchNorm& op, bool affine)
     : Layer(std::move(name), number),
       channels_(static_cast<int64_t>(op.gamma.size())),
-      epsilon_(op.epsilon),
-      affine_(affine),
-      gamma_(norm_parameter("gamma", op.gamma)),
-      beta_(norm_parameter("beta", op.beta)),
-      mean_{"mean", op.mean},
-      variance_{"variance", op.variance},
+      numbers_(op, affine),
       deviation_inverse_(op.gamma.size()),
       a_(op.gamma.size()),
       b_(op.gamma.size()) {}
@@ -29,22 +42,22 @@ BatchNormLayer::BatchNormLayer(std::string name, int number, const BatchNorm& op
 void BatchNormLayer::forward(const Pass& pass, std::span<const Tensor* const> inputs, Tensor& output) {
     const Tensor& x = *inputs[0];
     const int64_t size = plane(x);
-    used_mean_ = mean_.value;
-    std::vector<float> variance = variance_.value;
+    used_mean_ = numbers_.mean.value;
+    std::vector<float> variance = numbers_.variance.value;
     if (pass.training && !pass.freeze_batch_norm) {
         const std::vector<ChannelStatistics> statistics = channel_statistics(name(), channels_, x);
         for (size_t c = 0; c < statistics.size(); ++c) {
             used_mean_[c] = static_cast<float>(statistics[c].mean);
             variance[c] = static_cast<float>(statistics[c].variance());
-            follow(mean_.value[c], statistics[c].mean);
-            follow(variance_.value[c], statistics[c].unbiased_variance());
+            follow(numbers_.mean.value[c], statistics[c].mean);
+            follow(numbers_.variance.value[c], statistics[c].unbiased_variance());
         }
     }
     for (size_t c = 0; c < a_.size(); ++c) {
-        const float deviation = std::sqrt(variance[c] + epsilon_);
+        const float deviation = std::sqrt(variance[c] + numbers_.epsilon);
         deviation_inverse_[c] = 1 / deviation;
-        a_[c] = gamma_.value[c] / deviation;
-        b_[c] = beta_.value[c] - used_mean_[c] * a_[c];
+        a_[c] = numbers_.gamma.value[c] / deviation;
+        b_[c] = numbers_.beta.value[c] - used_mean_[c] * a_[c];
     }
     for_chunks(x.samples, [&](int64_t, int64_t first, int64_t count) {
         const float* from = x.sample(first);
@@ -87,13 +100,13 @@ void BatchNormLayer::backward(const Pass& pass, std::span<const Tensor* const> i
     const bool from_batch = pass.training && !pass.freeze_batch_norm;
     // The batch's mean and variance depend on x too: dx = a (g - sum g / n - (x - mean) sum g (x - mean) / (n s^2)).
     std::vector<float> slope(a_.size(), 0.0F), offset(a_.size(), 0.0F);
-    if (affine_ || from_batch) {
+    if (numbers_.affine || from_batch) {
         const std::vector<GradientSums> sums = gradient_sums(x, gradient);
         const auto n = static_cast<double>(x.samples * size);
         for (size_t c = 0; c < sums.size(); ++c) {
             const double inverse = deviation_inverse_[c];
-            gamma_.gradient[c] = static_cast<float>(sums[c].centred * inverse);
-            beta_.gradient[c] = static_cast<float>(sums[c].gradient);
+            numbers_.gamma.gradient[c] = static_cast<float>(sums[c].centred * inverse);
+            numbers_.beta.gradient[c] = static_cast<float>(sums[c].gradient);
             if (!from_batch) continue;
             slope[c] = static_cast<float>(-a_[c] * sums[c].centred * inverse * inverse / n);
             offset[c] = static_cast<float>(-a_[c] * sums[c].gradient / n);
@@ -110,15 +123,6 @@ void BatchNormLayer::backward(const Pass& pass, std::span<const Tensor* const> i
             for (int64_t i = 0; i < size; ++i) to[i] += a * g[i] + (k * (v[i] - middle) + rest);
         }
     });
-}
-
-std::vector<Parameter*> BatchNormLayer::parameters() {
-    if (!affine_) return {};
-    return {&gamma_, &beta_};
-}
-
-Operator BatchNormLayer::trained() const {
-    return BatchNorm{gamma_.value, beta_.value, mean_.value, variance_.value, epsilon_};
 }
 
 }  // namespace bitline::training

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "training/layers/batch_norm.h"
 #include "training/layers/channel_statistics.h"
 #include "training/layers/numbers.h"
 
@@ -27,24 +26,17 @@ float bias_of(const WeightsAndBias& numbers, size_t c) { return numbers.bias.emp
 }  // namespace
 
 FoldedNorm::FoldedNorm(std::string name, const BatchNorm& op, bool affine)
-    : name_(std::move(name)),
-      epsilon_(op.epsilon),
-      affine_(affine),
-      gamma_(norm_parameter("gamma", op.gamma)),
-      beta_(norm_parameter("beta", op.beta)),
-      mean_{"mean", op.mean},
-      variance_{"variance", op.variance},
-      deviation_inverse_(op.gamma.size()),
-      a_(op.gamma.size()) {}
+    : name_(std::move(name)), numbers_(op, affine), deviation_inverse_(op.gamma.size()), a_(op.gamma.size()) {}
 
 void FoldedNorm::fold(const WeightsAndBias& raw, std::vector<float>& weights, std::vector<float>& bias) {
     weights.resize(raw.weights.size());
     bias.resize(channels());
     for (size_t c = 0; c < channels(); ++c) {
-        const float deviation = std::sqrt(variance_.value[c] + epsilon_), a = gamma_.value[c] / deviation;
+        const float deviation = std::sqrt(numbers_.variance.value[c] + numbers_.epsilon),
+                    a = numbers_.gamma.value[c] / deviation;
         deviation_inverse_[c] = 1 / deviation;
         a_[c] = a;
-        bias[c] = beta_.value[c] + (bias_of(raw, c) - mean_.value[c]) * a;
+        bias[c] = numbers_.beta.value[c] + (bias_of(raw, c) - numbers_.mean.value[c]) * a;
         const auto from = channel_of(raw.weights, c, channels());
         const auto to = channel_of(std::span(weights), c, channels());
         std::transform(from.begin(), from.end(), to.begin(), [a](float w) { return w * a; });
@@ -59,10 +51,10 @@ void FoldedNorm::backward(const WeightsAndBias& raw, const WeightsAndBias& by_fo
         const auto to = channel_of(by_weights, c, channels());
         std::transform(g.begin(), g.end(), to.begin(), [a](float v) { return v * a; });
         if (!by_bias.empty()) by_bias[c] = by_shift * a;
-        const double centred = double(bias_of(raw, c)) - double(mean_.value[c]);
+        const double centred = double(bias_of(raw, c)) - double(numbers_.mean.value[c]);
         const double by_factor = product_sum(g, channel_of(raw.weights, c, channels())) + centred * double(by_shift);
-        gamma_.gradient[c] = static_cast<float>(by_factor * double(deviation_inverse_[c]));
-        beta_.gradient[c] = by_shift;
+        numbers_.gamma.gradient[c] = static_cast<float>(by_factor * double(deviation_inverse_[c]));
+        numbers_.beta.gradient[c] = by_shift;
     }
 }
 
@@ -76,18 +68,9 @@ void FoldedNorm::follow_batch(const WeightsAndBias& raw, const WeightsAndBias& u
         if (!(own > 0 && in_use > 0 && variance > kVisible * mean * mean)) continue;
         const double carried = std::sqrt(in_use / own), a = double(a_[c]);
         const double factor = std::copysign(std::clamp(std::abs(a), carried / 2, carried * 2), a);
-        follow(mean_.value[c], (mean - double(used.bias[c])) / factor + double(bias_of(raw, c)));
-        follow(variance_.value[c], variance / (factor * factor));
+        follow(numbers_.mean.value[c], (mean - double(used.bias[c])) / factor + double(bias_of(raw, c)));
+        follow(numbers_.variance.value[c], variance / (factor * factor));
     }
-}
-
-std::vector<Parameter*> FoldedNorm::parameters() {
-    if (!affine_) return {};
-    return {&gamma_, &beta_};
-}
-
-Operator FoldedNorm::trained() const {
-    return BatchNorm{gamma_.value, beta_.value, mean_.value, variance_.value, epsilon_};
 }
 
 }  // namespace bitline::training

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "training/layer.h"
+#include "training/layers/batch_norm.h"
 
 namespace bitline::training {
 
@@ -29,11 +29,10 @@ struct WeightsAndBias {
 /// statistics.
 class FoldedNorm {
  public:
-    /// `affine`: gamma and beta are learned; else they stay as they are.
     FoldedNorm(std::string name, const BatchNorm& op, bool affine);
 
     const std::string& name() const { return name_; }
-    size_t channels() const { return gamma_.value.size(); }
+    size_t channels() const { return numbers_.gamma.value.size(); }
 
     /// w' and b'.
     void fold(const WeightsAndBias& raw, std::vector<float>& weights, std::vector<float>& bias);
@@ -46,17 +45,14 @@ class FoldedNorm {
     /// plus `used.bias`. Throws ConfigError where a batch holds one number per channel.
     void follow_batch(const WeightsAndBias& raw, const WeightsAndBias& used, const Tensor& y);
 
-    std::vector<Parameter*> parameters();
-    std::vector<State*> states() { return {&mean_, &variance_}; }
+    std::vector<Parameter*> parameters() { return numbers_.parameters(); }
+    std::vector<State*> states() { return numbers_.states(); }
     /// Not folded.
-    Operator trained() const;
+    Operator trained() const { return numbers_.trained(); }
 
  private:
     std::string name_;
-    float epsilon_;
-    bool affine_;
-    Parameter gamma_, beta_;
-    State mean_, variance_;                     // running
+    NormNumbers numbers_;
     std::vector<float> deviation_inverse_, a_;  // of the last fold, per channel
 };
 

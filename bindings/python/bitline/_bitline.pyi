@@ -7,7 +7,7 @@ import numpy
 import numpy.typing
 import os
 import typing
-__all__: list[str] = ['AdcRange', 'AgeResult', 'Architecture', 'Chain', 'Chip', 'ChipResult', 'ConfigError', 'Dataset', 'Device', 'EpochResult', 'FormatError', 'InputError', 'LayerResult', 'MappedLayer', 'Mapping', 'Network', 'RunError', 'SimulationResult', 'TrainResult', 'TrialResult', 'chip_seed', 'describe_keys', 'draw_age', 'kernel', 'layer_network', 'list_architectures', 'list_devices', 'list_methods', 'list_networks', 'map_network', 'needs_calibration', 'open_dataset', 'program', 'program_ideal', 'quantize', 'read_hdf5', 'read_network', 'read_onnx', 'set_threads', 'simulate', 'software_accuracy', 'threads', 'train', 'weight_noise', 'with_lossless_converters', 'write_hdf5', 'write_onnx']
+__all__: list[str] = ['AdcRange', 'AgeResult', 'Architecture', 'Chain', 'Chip', 'ChipResult', 'ConfigError', 'Dataset', 'Device', 'EpochResult', 'FormatError', 'InputError', 'LayerResult', 'MappedArray', 'MappedLayer', 'Mapping', 'Network', 'PulseFit', 'RunError', 'SimulationResult', 'TrainResult', 'TrialResult', 'chip_seed', 'describe_keys', 'draw_age', 'fake_quantize', 'fit_every_law', 'fit_pulses', 'kernel', 'layer_network', 'list_architectures', 'list_devices', 'list_methods', 'list_networks', 'map_network', 'needs_calibration', 'open_dataset', 'program', 'program_ideal', 'quantize', 'read_hdf5', 'read_network', 'read_onnx', 'set_threads', 'simulate', 'software_accuracy', 'threads', 'train', 'weight_noise', 'with_lossless_converters', 'write_hdf5', 'write_onnx']
 class InputError(ValueError):
     """
     What was given is wrong; the message says where.
@@ -36,7 +36,7 @@ class Architecture:
     >>> bl.Architecture.preset("default", adc={"bitz": 9})
     Traceback (most recent call last):
         ...
-    bitline.ConfigError: adc.bitz=9: unknown key; did you mean adc.bits?
+    bitline.ConfigError: --set adc.bitz=9: unknown key; did you mean adc.bits?
     """
     @staticmethod
     def from_file(path: os.PathLike | str | bytes, **kwargs) -> Architecture:
@@ -250,6 +250,52 @@ class Network:
         """
         How raw samples become the input, as functions take it; None where the model does not say.
         """
+class MappedArray:
+    """
+    One array of a layer: what part of it the cells hold.
+    """
+    def __repr__(self) -> str:
+        ...
+    @property
+    def active_rows(self) -> int:
+        """
+        Driven at a time.
+        """
+    @property
+    def bit_lines(self) -> int:
+        """
+        In use; two for a column of pairs.
+        """
+    @property
+    def columns(self) -> int:
+        """
+        That converters read.
+        """
+    @property
+    def first_row(self) -> int:
+        """
+        Of the layer's rows; of packed groups, of the rows of all of them.
+        """
+    @property
+    def id(self) -> int:
+        """
+        Number among all arrays of the chip.
+        """
+    @property
+    def outputs(self) -> numpy.typing.NDArray[numpy.int32]:
+        """
+        Of the layer (or pack), one for each column that converters read; -1: reference.
+        """
+    @property
+    def rows(self) -> int:
+        """
+        Of the layer, that the array holds.
+        """
+    @property
+    def word_lines(self) -> int:
+        """
+        In use.
+        """
 class MappedLayer:
     """
     What one layer became.
@@ -258,7 +304,14 @@ class MappedLayer:
         ...
     @property
     def array_count(self) -> int:
-        ...
+        """
+        Physical ones: a pair that is split over two arrays counts twice.
+        """
+    @property
+    def arrays(self) -> list[MappedArray]:
+        """
+        Where its rows and columns lie.
+        """
     @property
     def cells_used(self) -> int:
         ...
@@ -298,6 +351,11 @@ class MappedLayer:
     def rows(self) -> int:
         """
         Of one group.
+        """
+    @property
+    def sum_bounds(self) -> tuple[int, int]:
+        """
+        Levels that a column's sum can reach, lowest and highest over all inputs.
         """
     @property
     def utilisation(self) -> float:
@@ -393,6 +451,11 @@ class AdcRange:
         """
         Of a sense amplifier, levels.
         """
+    @property
+    def thresholds(self) -> list[float]:
+        """
+        Where codes begin, in codes; empty: equal steps.
+        """
 class Chip:
     """
     The cells of a network as programmed and aged; read-only.
@@ -426,6 +489,20 @@ class Chip:
         What the cells of an array are, (word lines x columns) in S; of pairs subtracted before the converter, the
         difference.
         """
+    def count_codes(self, layer: typing.Any, x: typing.Any, *, preprocess: str | None = None, first_sample: typing.SupportsInt | typing.SupportsIndex = 0) -> dict:
+        """
+        How often each code leaves the converters of a layer while samples run through the chip.
+        
+        A dictionary: code, count (one for each code of the converter), and clipped: how many conversions lay beyond the outer
+        codes. Over all arrays, columns and input cycles of the layer; the noise is that of `run` with the same arguments, which
+        are the same.
+        
+        >>> network = bl.read_network("digits_cnn.onnx")
+        >>> chip = bl.program(bl.map_network(network, bl.Architecture.preset("isaac")))
+        >>> codes = chip.count_codes("conv1", bl.open_dataset("digits.h5").read(0, 4))
+        >>> len(codes["code"]), codes["clipped"]
+        (256, 0)
+        """
     def effective_weights(self, layer: typing.Any) -> tuple:
         """
         What the layer computes where converters resolve everything and reads have no noise: weights (outputs x
@@ -438,6 +515,11 @@ class Chip:
         x: raw samples along the first axis. `preprocess`: "raw" for samples that are preprocessed already; without it, the
         network's own. Sample i draws the noise of number `first_sample` + i: the same call gives the same bits, another number
         another draw.
+        """
+    def transitions(self, layer: typing.Any, array: typing.SupportsInt | typing.SupportsIndex = 0) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        Column sums at which the converters of an array go from each code to the next, in levels, offset and
+        gain included: (converters x codes - 1), ascending, equal where a code never comes.
         """
     @property
     def adc_ranges(self) -> list[AdcRange]:
@@ -580,6 +662,57 @@ class SimulationResult(ChipResult):
     @property
     def software_accuracy(self) -> float:
         ...
+class PulseFit:
+    """
+    A switching law fitted to measured pulses.
+    """
+    def __repr__(self) -> str:
+        ...
+    def _repr_html_(self) -> str:
+        ...
+    @property
+    def architecture(self) -> Architecture:
+        """
+        The preset `default` with these cells.
+        """
+    @property
+    def bic(self) -> float:
+        """
+        Bayesian information criterion: less is better, for laws fitted to the same readings.
+        """
+    @property
+    def curve_rms(self) -> float:
+        """
+        S, of a reading less the mean curve.
+        """
+    @property
+    def law(self) -> str:
+        ...
+    @property
+    def parameters(self) -> dict:
+        """
+        By name: value, error (standard error; None: the data do not fix it) and unit.
+        """
+    @property
+    def pulse_rms(self) -> float:
+        """
+        S, of a reading less its prediction from the readings before.
+        """
+    @property
+    def r_squared(self) -> float:
+        """
+        Of the mean curves.
+        """
+    @property
+    def traces(self) -> list:
+        """
+        For each device: device, pulse, and measured and fitted conductance in S.
+        """
+    @property
+    def yaml(self) -> str:
+        """
+        The same as a file says it.
+        """
 class EpochResult:
     """
     One epoch of a training.
@@ -710,6 +843,35 @@ def describe_keys() -> list:
 def draw_age(seed: typing.SupportsInt | typing.SupportsIndex, step: typing.SupportsInt | typing.SupportsIndex, low: typing.SupportsFloat | typing.SupportsIndex, high: typing.SupportsFloat | typing.SupportsIndex) -> float:
     """
     s since programming, its logarithm uniform between that of both.
+    """
+def fake_quantize(x: typing.Any, method: str, of: str = 'weights', *, bits: typing.SupportsInt | typing.SupportsIndex | None = None) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    What a training method makes of the weights of one output channel, or of a layer's inputs: the numbers that
+    their codes stand for, float32 in the shape of x.
+    
+    The method's quantizer starts from these very numbers, as before the first training step. of: "weights" or "inputs";
+    inputs without any negative number are those behind a ReLU. bits: the method's default unless given.
+    
+    >>> bl.fake_quantize([-0.9, -0.2, 0.1, 0.8], "ternary").tolist()
+    [-0.8500000238418579, 0.0, 0.0, 0.8500000238418579]
+    """
+def fit_every_law(path: os.PathLike | str | bytes, *, g_min: typing.SupportsFloat | typing.SupportsIndex | None = None, g_max: typing.SupportsFloat | typing.SupportsIndex | None = None) -> list[PulseFit]:
+    """
+    Every law that `fit_pulses` knows, likeliest (least BIC) first.
+    """
+def fit_pulses(path: os.PathLike | str | bytes, law: str = 'exponential', *, g_min: typing.SupportsFloat | typing.SupportsIndex | None = None, g_max: typing.SupportsFloat | typing.SupportsIndex | None = None) -> PulseFit:
+    """
+    A law of switching from measured pulses: CSV with columns pulse, conductance (S), and as needed
+    direction and device.
+    
+    law: exponential, constant, linear, soft_bounds, exp_step, pow_step or piecewise. g_min, g_max: ends of the window in S,
+    fitted or from the data unless given.
+    
+    >>> fit = bl.fit_pulses("../devices/pulses.csv", "exponential")
+    >>> round(fit.parameters["label_up"]["value"], 1)
+    2.4
+    >>> bl.Device.of(fit.architecture).pulses(50, 50).shape
+    (1, 101)
     """
 def kernel() -> str:
     """

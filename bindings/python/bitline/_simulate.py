@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from tqdm.auto import tqdm
+from tqdm import TqdmWarning
 
 from . import _bitline
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", TqdmWarning)  # a notebook without ipywidgets gets a bar of text instead
+    from tqdm.auto import tqdm
 
 
 def shows_progress(progress: bool | None) -> bool:
