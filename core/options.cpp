@@ -7,6 +7,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/named_options.h"
+
 namespace bitline {
 
 namespace {
@@ -210,10 +212,10 @@ OptionText setting_option(const std::string& path, const std::string& value) {
     OptionText option;
     option.path = path;
     option.value = value;
-    option.where = fmt::format("--set {}={}", printable(path), printable(value));
+    option.where = setting_name(path, value);
     option.from_setting = true;
     if (!is_plain_text(path) || !is_plain_text(value)) {
-        throw ConfigError("--set: a key and its value are UTF-8 text without control characters");
+        throw ConfigError("keys and values of an architecture are UTF-8 text without control characters");
     }
     return option;
 }

@@ -24,6 +24,14 @@ struct QuantizeOptions {
 /// Throws ConfigError naming the violated relation.
 void validate(const QuantizeOptions& options);
 
+/// The options as users write them, on the command line or as keywords of Python; none: not given.
+struct QuantizeTexts {
+    std::optional<std::string> weight_bits, input_bits, method, percentile;
+};
+
+/// Throws ConfigError that names the option as it was written (core/named_options.h).
+QuantizeOptions parse_quantize_options(const QuantizeTexts& texts);
+
 /// What became of one layer, measured on the calibration samples.
 struct QuantizedLayer {
     std::string name;

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/files.h"
+#include "core/named_options.h"
 #include "mapping/architecture_keys.h"
 #include "mapping/cell_files.h"
 #include "mapping/presets.h"
@@ -188,9 +189,8 @@ void refuse_open_keys(const OpenKeys& open, const OptionOrigins& origins) {
         names += (names.empty() ? "" : ", ") + path;
     }
     if (!first) return;
-    throw option_error(*first, fmt::format("no source gives this device's {}; set what holds for yours, as in "
-                                           "--set {}=VALUE",
-                                           names, first->path));
+    throw option_error(*first, fmt::format("no source gives this device's {}; set what holds for yours, as in {}",
+                                           names, setting_name(first->path, "VALUE")));
 }
 
 Architecture read_source(const Source& source, const std::vector<Setting>& settings) {

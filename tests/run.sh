@@ -21,6 +21,16 @@ python_environment() {
     cp "$requirements" "$stamp"
 }
 
+# PyTorch's CPU build for the tests of bitline.torch (PyPI's brings gigabytes for graphics cards). Where its own index
+# cannot be reached these tests are skipped; a later run tries again.
+torch_for_tests() {
+    local python=build/.venv/bin/python version=2.13.0
+    "$python" -c 'import torch' 2>/dev/null && return 0
+    timeout 900 "$python" -m pip install --quiet --disable-pip-version-check --no-input --retries 1 --timeout 15 \
+        --index-url https://download.pytorch.org/whl/cpu "torch==$version" >build/torch.log 2>&1 && return 0
+    echo "PyTorch $version cannot be had from download.pytorch.org (build/torch.log): its tests are skipped."
+}
+
 build() {
     local cmake
     cmake=$(find_cmake) || return 1
@@ -34,6 +44,7 @@ phase "Packages"
 install_packages $BUILD_PACKAGES $TEST_PACKAGES
 phase "Python environment"
 must "Python environment" python_environment
+torch_for_tests
 phase "Build"
 must "build in Release" build
 phase "Order of includes"

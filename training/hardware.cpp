@@ -50,8 +50,7 @@ class NoiseHardware : public Hardware {
     void disturb_weights(const Pass& pass, size_t index, Product& product) override {
         const float deviation = static_cast<float>(options_.weight_noise) * largest_magnitude(product.weights);
         if (deviation == 0) return;
-        add_gaussian(stream_key(seed_, pass.step, Purpose::weight_noise), static_cast<uint32_t>(index), 0, deviation,
-                     product.weights);
+        add_weight_noise(seed_, pass.step, static_cast<uint32_t>(index), deviation, product.weights);
     }
 
     void disturb_outputs(const Pass& pass, size_t index, Tensor& output) override {
@@ -207,23 +206,12 @@ class ChipHardware : public Hardware {
         write_ranges(calibrate_ranges(network(), *mapping_, calibration_, options_.calibration_samples), ranges_.value);
     }
 
-    double age_of(const Pass& pass) const {
-        if (options_.age_low == options_.age_high) return options_.age_low;
-        const Counter bits = philox({pass.step, 0, 0, 0}, stream_key(seed_, 0, Purpose::training_age));
-        const double low = fixed_log(1 + options_.age_low), high = fixed_log(1 + options_.age_high);
-        const double age = fixed_expm1(low + (high - low) * uniform(bits[0]));
-        return std::clamp(age, options_.age_low, options_.age_high);
-    }
-
     void program(const Pass& pass) {
-        uint64_t seed = seed_;
-        if (!options_.fixed_chip) {
-            const StreamKey key = stream_key(seed_, pass.step, Purpose::training_chip);
-            seed = uint64_t{key.k1} << 32 | key.k0;
-        }
+        const uint64_t seed = options_.fixed_chip ? seed_ : chip_seed(seed_, pass.step);
         ChipMaker maker(network(), *mapping_, in_use(read_ranges(ranges_.value)), calibration_,
                         options_.calibration_samples, seed);
-        chip_ = maker.make(0, {age_of(pass), options_.temperature});
+        const double age = draw_age(seed_, pass.step, options_.age_low, options_.age_high);
+        chip_ = maker.make(0, {age, options_.temperature});
     }
 
     uint64_t seed_;
@@ -240,9 +228,7 @@ class DeviceHardware : public ChipHardware {
  public:
     DeviceHardware(const HardwareOptions& options, uint64_t seed, SampleReader calibration)
         : ChipHardware(options, seed, std::move(calibration)) {
-        architecture_.adc.range = AdcOptions::Range::lossless;
-        architecture_.adc.bits = 0;
-        architecture_.compensation.adc_ranges = false;
+        architecture_ = with_lossless_converters(architecture_);
     }
 
     void disturb_weights(const Pass&, size_t index, Product& product) override {
@@ -391,6 +377,29 @@ void validate(const HardwareOptions& options) {
         throw ConfigError("learned converter ranges need the hardware strength full: others have no converters");
     if (options.learn_ranges && options.architecture->adc.range != AdcOptions::Range::calibrated)
         throw ConfigError("learned converter ranges start from calibrated ones: set adc.range = calibrated");
+}
+
+void add_weight_noise(uint64_t seed, uint32_t step, uint32_t index, float deviation, std::span<float> values) {
+    add_gaussian(stream_key(seed, step, Purpose::weight_noise), index, 0, deviation, values);
+}
+
+uint64_t chip_seed(uint64_t seed, uint32_t step) {
+    const StreamKey key = stream_key(seed, step, Purpose::training_chip);
+    return uint64_t{key.k1} << 32 | key.k0;
+}
+
+double draw_age(uint64_t seed, uint32_t step, double low, double high) {
+    if (low == high) return low;
+    const Counter bits = philox({step, 0, 0, 0}, stream_key(seed, 0, Purpose::training_age));
+    const double from = fixed_log(1 + low), to = fixed_log(1 + high);
+    return std::clamp(fixed_expm1(from + (to - from) * uniform(bits[0])), low, high);
+}
+
+Architecture with_lossless_converters(Architecture architecture) {
+    architecture.adc.range = AdcOptions::Range::lossless;
+    architecture.adc.bits = 0;
+    architecture.compensation.adc_ranges = false;
+    return architecture;
 }
 
 std::unique_ptr<Hardware> make_hardware(const HardwareOptions& options, uint64_t seed, size_t products,

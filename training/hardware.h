@@ -74,4 +74,18 @@ class Hardware {
 std::unique_ptr<Hardware> make_hardware(const HardwareOptions& options, uint64_t seed, size_t products,
                                         SampleReader calibration);
 
+// What a step draws and changes, for those who train in another framework.
+
+/// values[i] += deviation * z[i] with the standard normal numbers that product number `index` meets in that step.
+void add_weight_noise(uint64_t seed, uint32_t step, uint32_t index, float deviation, std::span<float> values);
+
+/// Seed of the chip that a step meets.
+uint64_t chip_seed(uint64_t seed, uint32_t step);
+
+/// s; ln(1 s + t) uniform between the two.
+double draw_age(uint64_t seed, uint32_t step, double low, double high);
+
+/// The chip of strength device: converters resolve everything.
+Architecture with_lossless_converters(Architecture architecture);
+
 }  // namespace bitline::training

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <sstream>
 
-#include "bindings/cli/ages.h"
+#include "core/ages.h"
 #include "bindings/cli/simulate_report.h"
 #include "bindings/cli/svg.h"
 #include "bindings/cli/terminal.h"

@@ -173,25 +173,4 @@ void run_program(const std::vector<std::string>& arguments) {
     }
 }
 
-int64_t parse_whole(const std::string& option, const std::string& text, int64_t low, int64_t high) {
-    OptionText given;
-    given.path = option;
-    given.value = text;
-    const int64_t value = parse_integer(given);
-    if (value < low || value > high) {
-        throw violation_error(given, fmt::format("{} <= {} <= {}", low, option, high));
-    }
-    return value;
-}
-
-double parse_number(const std::string& option, const std::string& text, double low, double high, bool low_open) {
-    OptionText given;
-    given.path = option;
-    given.value = text;
-    const OptionRange range{low, high, low_open};
-    const double value = parse_real(given, kPureNumber);
-    if (!range.contains(value)) throw violation_error(given, range.relation(option));
-    return value;
-}
-
 }  // namespace bitline::cli

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "core/named_options.h"
+
 namespace bitline::cli {
 
 struct Command {
@@ -52,9 +54,5 @@ void run_program(const std::vector<std::string>& arguments);
 
 /// Replaces this process by `bitline-NAME` from the PATH; returns where there is none.
 void run_external(const std::string& name, const std::vector<std::string>& arguments);
-
-// Strict numbers: decimal, within the stated relation. Throw ConfigError "--trials = 0 violates 1 <= --trials <= ...".
-int64_t parse_whole(const std::string& option, const std::string& text, int64_t low, int64_t high);
-double parse_number(const std::string& option, const std::string& text, double low, double high, bool low_open);
 
 }  // namespace bitline::cli

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "bindings/cli/ages.h"
+#include "core/ages.h"
 #include "bindings/cli/command.h"
 #include "bindings/cli/inputs.h"
 #include "bindings/cli/terminal.h"

@@ -9,7 +9,6 @@
 #include "bindings/cli/terminal.h"
 #include "core/error.h"
 #include "core/model_io.h"
-#include "core/options.h"
 #include "core/quantize.h"
 #include "core/summary.h"
 
@@ -17,35 +16,13 @@ namespace bitline::cli {
 
 namespace {
 
-struct Arguments {
-    std::optional<std::string> model, calibration, preprocess, weight_bits, input_bits, method, percentile;
+struct Arguments : QuantizeTexts {
+    std::optional<std::string> model, calibration, preprocess;
     std::vector<std::string> outputs;
 };
 
-QuantizeOptions::Method parse_method(const std::string& name) {
-    using Method = QuantizeOptions::Method;
-    OptionText option;
-    option.path = "--method";
-    option.value = name;
-    static const Method methods[] = {Method::minmax, Method::percentile, Method::mse};
-    return methods[parse_choice(option, {"minmax", "percentile", "mse"})];
-}
-
 QuantizeOptions parse_options(const Arguments& arguments, const CountedData& calibration) {
-    QuantizeOptions options;
-    if (arguments.weight_bits) {
-        options.weight_bits = static_cast<int>(parse_whole("--weight-bits", *arguments.weight_bits, 2, 16));
-    }
-    if (arguments.input_bits) {
-        options.input_bits = static_cast<int>(parse_whole("--input-bits", *arguments.input_bits, 2, 16));
-    }
-    if (arguments.method) options.method = parse_method(*arguments.method);
-    if (arguments.percentile) {
-        if (options.method != QuantizeOptions::Method::percentile) {
-            throw ConfigError("--percentile has no effect without --method percentile");
-        }
-        options.percentile = parse_number("--percentile", *arguments.percentile, 50, 100, true);
-    }
+    QuantizeOptions options = parse_quantize_options(arguments);
     if (calibration.samples) options.calibration_samples = *calibration.samples;
     validate(options);
     return options;

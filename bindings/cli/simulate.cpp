@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "bindings/cli/age_plot.h"
-#include "bindings/cli/ages.h"
+#include "core/ages.h"
 #include "bindings/cli/command.h"
 #include "bindings/cli/inputs.h"
 #include "bindings/cli/progress.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "bindings/cli/ages.h"
+#include "core/ages.h"
 #include "bindings/cli/terminal.h"
 #include "core/files.h"
 #include "core/kernels/kernels.h"

@@ -9,16 +9,13 @@
 #include "bindings/cli/progress.h"
 #include "bindings/cli/terminal.h"
 #include "bindings/cli/train_arguments.h"
-#include "bindings/cli/train_hardware.h"
 #include "bindings/cli/train_report.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "core/model_io.h"
-#include "core/options.h"
 #include "core/parallel.h"
-#include "training/trainer.h"
-#include "training/zoo.h"
+#include "training/run.h"
 
 namespace bitline::cli {
 
@@ -29,46 +26,6 @@ using namespace training;
 std::optional<int64_t> parse_count(const std::string& option, const std::optional<std::string>& text) {
     if (!text) return std::nullopt;
     return parse_whole(option, *text, 1, int64_t(1) << 40);
-}
-
-// ---------------------------------------------------------------------------------------------- inputs
-
-enum class Source { name, yaml, file };
-
-Source source_of(const std::string& model) {
-    const std::string extension = std::filesystem::path(model).extension().string();
-    if (extension == ".yaml" || extension == ".yml") return Source::yaml;
-    const auto& known = list_networks();
-    const bool is_name = std::any_of(known.begin(), known.end(), [&](const auto& n) { return n.name == model; });
-    const bool is_file = extension == ".onnx" || extension == ".h5" || model.find('/') != std::string::npos;
-    return is_name || !is_file ? Source::name : Source::file;
-}
-
-/// Images without channels have one.
-Shape image_shape(const Shape& stored) { return stored.size() == 2 ? Shape{1, stored[0], stored[1]} : stored; }
-
-int64_t class_count(const TrainArguments& a, const Dataset& data) {
-    if (a.classes) return parse_whole("--classes", *a.classes, 1, 1 << 20);
-    const auto& labels = data.labels();
-    return labels.empty() ? 1 : int64_t(*std::max_element(labels.begin(), labels.end())) + 1;
-}
-
-TrainingNetwork open_network(const TrainArguments& a, const Dataset& data, uint64_t seed) {
-    const Source source = source_of(*a.model);
-    if (source == Source::file) return {read_model(*a.model).network, {}};
-    const NetworkOptions options = parse_network_options(a);
-    const Shape input = image_shape(data.shape());
-    const int64_t classes = class_count(a, data);
-    if (source == Source::name) return build_network(*a.model, input, classes, options, seed);
-    require_file(*a.model, "network");
-    return training::read_network(*a.model, input, classes, options, seed);
-}
-
-/// Grey levels and colours of images are bytes in these formats.
-ChosenPreprocess choose(const TrainArguments& a, const Network& network) {
-    const bool bytes = a.data->rfind("idx:", 0) == 0 || a.data->rfind("cifar10:", 0) == 0;
-    if (a.preprocess || network.preprocess || !bytes) return choose_preprocess(a.preprocess, network);
-    return {parse_preprocess("unit"), "images of bytes"};
 }
 
 std::string default_checkpoint(const std::string& output) {
@@ -84,7 +41,7 @@ void require_extension(const std::string& option, const std::string& path, const
 std::vector<std::string> input_files(const TrainArguments& a) {
     std::vector<std::string> files = files_of(*a.data);
     for (const std::string& file : files_of(*a.test)) files.push_back(file);
-    if (source_of(*a.model) != Source::name) files.push_back(*a.model);
+    if (source_of(*a.model) != NetworkSource::name) files.push_back(*a.model);
     for (const auto& given : {a.teacher, a.initial}) {
         if (given) files.push_back(*given);
     }
@@ -109,39 +66,7 @@ void check_outputs(const TrainArguments& a, const std::string& checkpoint) {
     require_distinct(outputs);
 }
 
-/// What decides the run besides the options of training and method.
-OptionTexts more_options(const TrainArguments& a, const HardwarePlan& plan) {
-    const auto on = [](const std::optional<bool>& value) { return value ? (*value ? "on" : "off") : "default"; };
-    OptionTexts texts;
-    const Source source = source_of(*a.model);
-    texts.emplace_back("network", source == Source::name ? *a.model : "of SHA-256 " + sha256_file(*a.model));
-    if (source != Source::file) {
-        const NetworkOptions options = parse_network_options(a);
-        texts.emplace_back("width", real_text(options.width));
-        texts.emplace_back("bias", on(options.bias));
-        texts.emplace_back("affine", on(options.affine));
-        texts.emplace_back("batch norm", options.batch_norm ? "on" : "off");
-        texts.emplace_back("dropout", real_text(double(options.dropout)));
-    }
-    if (a.teacher) texts.emplace_back("teacher", "of SHA-256 " + sha256_file(*a.teacher));
-    if (a.initial) texts.emplace_back("initial", "of SHA-256 " + sha256_file(*a.initial));
-    for (const auto& text : describe(plan)) texts.push_back(text);
-    return texts;
-}
-
 // ---------------------------------------------------------------------------------------------- the run
-
-struct Run {
-    TrainReport report;  // what the result says of it
-    HardwarePlan plan;
-    TrainOptions options;
-    ModelOptions model_options;
-    TrainingNetwork network;
-    TrainData data;
-    std::string checkpoint;
-    int64_t every = 1;  // epochs between checkpoints
-    std::optional<Checkpoint> resume, initial;
-};
 
 TrainData open_data(const TrainArguments& a) {
     TrainData data;
@@ -151,30 +76,43 @@ TrainData open_data(const TrainArguments& a) {
     return data;
 }
 
+RunOrigin origin_of(const TrainArguments& a) {
+    const auto hash_of = [](const std::string& file) { return "of SHA-256 " + sha256_file(file); };
+    const NetworkSource source = source_of(*a.model);
+    RunOrigin origin;
+    origin.network = source == NetworkSource::name ? *a.model : hash_of(*a.model);
+    origin.new_network = source != NetworkSource::file;
+    if (a.teacher) origin.teacher = hash_of(*a.teacher);
+    if (a.initial) origin.start = hash_of(*a.initial);
+    return origin;
+}
+
+/// What only the command line knows of a run.
+struct Files {
+    std::string checkpoint;
+    int64_t every = 1;  // epochs between checkpoints
+    std::optional<Checkpoint> resume, initial;
+    std::string preprocess_origin;
+};
+
 /// Reads and checks everything, cheapest first, before the long work starts.
-Run prepare(const TrainArguments& a) {
-    Run run;
-    run.options = parse_train_options(a);
-    run.model_options = parse_model_options(a);
-    run.plan = parse_hardware(a.hardware, !run.model_options.method.empty(), run.options.seed);
-    run.options.hardware_after = run.plan.after;
-    parse_network_options(a);
-    if (a.preprocess) parse_preprocess(*a.preprocess);
+std::unique_ptr<Run> prepare(const TrainArguments& a, Files& files) {
+    const RunPlan plan = parse_run(a);
     if (a.threads) set_threads(static_cast<int>(parse_whole("--threads", *a.threads, 1, 1024)));
-    if (a.every) run.every = parse_whole("--every", *a.every, 1, 1000000);
+    if (a.every) files.every = parse_whole("--every", *a.every, 1, 1000000);
     if (a.resume && a.initial) throw ConfigError("--initial has no effect with --resume, which goes on as it began");
-    if (source_of(*a.model) == Source::file) refuse_network_options(a);
-    run.checkpoint = a.checkpoint ? *a.checkpoint : a.resume ? *a.resume : default_checkpoint(*a.output);
-    check_outputs(a, run.checkpoint);
-    if (a.resume) run.resume = read_checkpoint(*a.resume);
-    if (a.initial) run.initial = read_checkpoint(*a.initial);
-    run.data = open_data(a);
-    run.network = open_network(a, *run.data.training, run.options.seed);
-    const ChosenPreprocess chosen = choose(a, run.network.network);
-    run.options.preprocess = chosen.preprocess;
-    run.network.network.preprocess = chosen.preprocess;  // whoever reads the result needs no option
-    run.report.preprocess_origin = chosen.origin;
-    return run;
+    const bool from_file = source_of(*a.model) == NetworkSource::file;
+    if (from_file) refuse_network_options(a);
+    files.checkpoint = a.checkpoint ? *a.checkpoint : a.resume ? *a.resume : default_checkpoint(*a.output);
+    check_outputs(a, files.checkpoint);
+    if (a.resume) files.resume = read_checkpoint(*a.resume);
+    if (a.initial) files.initial = read_checkpoint(*a.initial);
+    const TrainData data = open_data(a);
+    const TrainingNetwork network =
+        from_file ? TrainingNetwork{read_model(*a.model).network, {}} : make_network(*a.model, a, plan, *data.training);
+    const ChosenPreprocess chosen = training::choose_preprocess(a.preprocess, network.network, *a.data);
+    files.preprocess_origin = chosen.origin;
+    return std::make_unique<Run>(plan, origin_of(a), network, data, chosen.preprocess);
 }
 
 /// The command that goes on with this run.
@@ -194,24 +132,19 @@ std::string resume_command(const CLI::App& app, const std::string& checkpoint) {
 
 class Session {
  public:
-    Session(const TrainArguments& a, Run run, const CLI::App& app)
-        : arguments_(a),
-          run_(std::move(run)),
-          app_(app),
-          model_(run_.network, run_.model_options),
-          hardware_(attach_hardware()),
-          trainer_(model_, run_.network.network, run_.data, run_.options, more_options(a, run_.plan)),
-          line_(a.quiet),
-          journal_(a.json) {
-        if (run_.resume) trainer_.resume(*run_.resume, *a.resume);
-        if (run_.initial) trainer_.start_from(*run_.initial, *a.initial);
-        journal_.keep(trainer_.standing().epochs);
+    Session(const TrainArguments& a, const CLI::App& app)
+        : arguments_(a), run_(prepare(a, files_)), app_(app), line_(a.quiet), journal_(a.json) {
+        Trainer& trainer = run_->trainer();
+        if (files_.resume) trainer.resume(*files_.resume, *a.resume);
+        if (files_.initial) trainer.start_from(*files_.initial, *a.initial);
+        report_.preprocess_origin = files_.preprocess_origin;
+        journal_.keep(trainer.standing().epochs);
     }
 
     void train() {
         try {
-            if (source_of(*arguments_.model) == Source::file && trainer_.standing().step == 0) measure_before();
-            trainer_.run(
+            measure_before();
+            run_->trainer().run(
                 {[&](const TrainProgress& p) { show(p); }, [&](const EpochResult& result) { finish_epoch(result); }});
         } catch (const Interrupted&) {
             line_.clear();
@@ -224,42 +157,15 @@ class Session {
     }
 
  private:
-    /// Training samples for converter ranges and compensation.
-    SampleReader calibration() const {
-        return [data = run_.data.training, preprocess = run_.options.preprocess, shape = model_.input_shape()](
-                   int64_t first, int64_t count) { return read_input(*data, preprocess, shape, first, count); };
+    ProgressFunction on_line() {
+        return [this](const Progress& p) { line_.show(p); };
     }
 
-    std::unique_ptr<Hardware> attach_hardware() {
-        if (!run_.plan.in_loop) return nullptr;
-        HardwareOptions options = *run_.plan.in_loop;
-        options.calibration_samples = std::min(options.calibration_samples, run_.data.training->size());
-        auto hardware = make_hardware(options, run_.options.seed, model_.products(), calibration());
-        model_.attach(hardware.get());
-        return hardware;
-    }
-
-    /// The chain of the network as it is, on chips that are the same before and after.
-    Chain measure() {
-        SimulateOptions chips = run_.plan.chips;
-        chips.calibration_samples = std::min(chips.calibration_samples, run_.data.training->size());
-        const auto test = run_.plan.limit ? open_dataset(*arguments_.test, run_.plan.limit) : run_.data.test;
-        const Chain chain = measure_chain(model_, test, run_.options.preprocess, run_.data.training.get(),
-                                          run_.plan.architecture, chips, [&](const Progress& p) { line_.show(p); });
-        line_.clear();
-        return chain;
-    }
-
-    /// Quantizers take their ranges from the first batch.
     void measure_before() {
-        if (run_.model_options.method.empty()) return;
-        Pass look;
-        look.ideal = true;
-        Tensor first;
-        first.resize(model_.input_shape(), std::min(run_.options.batch, run_.data.training->size()));
-        first.values = calibration()(0, first.samples);
-        model_.forward(look, first);
-        before_ = measure();
+        const bool from_file = source_of(*arguments_.model) == NetworkSource::file;
+        if (!from_file || run_->trainer().standing().step > 0 || !run_->plan().quantized()) return;
+        before_ = run_->measure_start(on_line());
+        line_.clear();
     }
 
     /// Steps of small networks come by the thousand per second.
@@ -271,60 +177,60 @@ class Session {
     }
 
     void finish_epoch(const EpochResult& result) {
-        run_.report.last = result;
+        report_.last = result;
         line_.keep(epoch_text(result));
         journal_.add(epoch_json(result));
-        if (result.epoch % run_.every == 0 || result.epoch == result.epochs) save();
+        if (result.epoch % files_.every == 0 || result.epoch == result.epochs) save();
     }
 
     void save() {
-        write_checkpoint(trainer_.checkpoint(), run_.checkpoint);
-        saved_epoch_ = trainer_.standing().epochs;
+        write_checkpoint(run_->trainer().checkpoint(), files_.checkpoint);
+        saved_epoch_ = run_->trainer().standing().epochs;
     }
 
     void save_interrupted() {
         const InterruptHold hold;
         save();
-        report_note(fmt::format("step {} is kept in {}; go on with: {}", trainer_.standing().step,
-                                clean_line(run_.checkpoint), resume_command(app_, run_.checkpoint)));
+        report_note(fmt::format("step {} is kept in {}; go on with: {}", run_->trainer().standing().step,
+                                clean_line(files_.checkpoint), resume_command(app_, files_.checkpoint)));
     }
 
     std::string divergence_advice() const {
         const std::string advice = "a lower --rate, --warmup or --gradient-norm may keep it finite";
-        if (saved_epoch_ < 0 && !run_.resume) return advice + "; there is no checkpoint yet";
+        if (saved_epoch_ < 0 && !files_.resume) return advice + "; there is no checkpoint yet";
         return fmt::format("{}; the last good checkpoint is {}: start from it with --initial", advice,
-                           printable(saved_epoch_ < 0 ? *arguments_.resume : run_.checkpoint));
+                           printable(saved_epoch_ < 0 ? *arguments_.resume : files_.checkpoint));
     }
 
     void write_results() {
-        const Network network = run_.model_options.method.empty() ? model_.real() : model_.quantized();
+        const Network network = run_->result();
         write_hdf5(network, *arguments_.output);
-        run_.report.written = {*arguments_.output};
+        report_.written = {*arguments_.output};
         if (arguments_.onnx) {
             write_onnx(network, *arguments_.onnx);
-            run_.report.written.push_back(*arguments_.onnx);
+            report_.written.push_back(*arguments_.onnx);
         }
         if (arguments_.checkpoint) {
-            run_.report.written.push_back(*arguments_.checkpoint);
-        } else if (run_.checkpoint == default_checkpoint(*arguments_.output)) {
-            std::filesystem::remove(run_.checkpoint);  // nobody asked for it, and it has served
+            report_.written.push_back(*arguments_.checkpoint);
+        } else if (files_.checkpoint == default_checkpoint(*arguments_.output)) {
+            std::filesystem::remove(files_.checkpoint);  // nobody asked for it, and it has served
         }
+        const RunPlan& plan = run_->plan();
         std::optional<Chain> chain;
-        if (!run_.model_options.method.empty()) chain = measure();
+        if (plan.quantized()) chain = run_->measure(on_line());
         line_.clear();
-        journal_.add(trained_json(network, model_, run_.options));
-        if (chain) journal_.add(to_json(run_.plan, before_, *chain));
+        journal_.add(trained_json(network, run_->model(), plan.options));
+        if (chain) journal_.add(to_json(plan.hardware, before_, *chain));
         if (arguments_.json == kStandardOutput) return;
-        print(train_text(run_.report, network, model_, run_.options, *run_.data.training, *run_.data.test));
-        if (chain) print(chain_text(run_.plan, before_, *chain));
+        print(train_text(report_, network, run_->model(), plan.options, *run_->data().training, *run_->data().test));
+        if (chain) print(chain_text(plan.hardware, before_, *chain));
     }
 
     const TrainArguments& arguments_;
-    Run run_;
+    Files files_;
+    std::unique_ptr<Run> run_;
+    TrainReport report_;
     const CLI::App& app_;
-    training::Model model_;
-    std::unique_ptr<Hardware> hardware_;
-    Trainer trainer_;
     ProgressLine line_;
     EpochJournal journal_;
     int64_t saved_epoch_ = -1;
@@ -332,9 +238,7 @@ class Session {
     double shown_ = -1;  // s
 };
 
-void train_command(const TrainArguments& arguments, const CLI::App& app) {
-    Session(arguments, prepare(arguments), app).train();
-}
+void train_command(const TrainArguments& arguments, const CLI::App& app) { Session(arguments, app).train(); }
 
 }  // namespace
 

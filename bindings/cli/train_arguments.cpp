@@ -1,101 +1,8 @@
 #include "bindings/cli/train_arguments.h"
 
-#include <fmt/format.h>
-
-#include "bindings/cli/terminal.h"
-#include "core/error.h"
-#include "core/options.h"
-
 namespace bitline::cli {
 
-using namespace training;
-
 namespace {
-
-constexpr int64_t kLargestSeed = (int64_t(1) << 53) - 1;  // every reader of JSON keeps it exactly
-constexpr char kFloat[] = "float";
-
-size_t choose(const std::string& option, const std::string& value, const std::vector<std::string>& names) {
-    OptionText text;
-    text.path = option;
-    text.value = value;
-    return parse_choice(text, names);
-}
-
-bool parse_switch(const std::string& option, const std::string& value) {
-    return choose(option, value, {"off", "on"}) == 1;
-}
-
-void refuse_without(const std::optional<std::string>& given, bool has_effect, const std::string& option,
-                    const std::string& condition) {
-    if (given && !has_effect) throw ConfigError(fmt::format("{} has no effect without {}", option, condition));
-}
-
-OptimizerOptions parse_optimizer(const TrainArguments& a) {
-    OptimizerOptions options;
-    const size_t kind = choose("--optimizer", a.optimizer.value_or("adam"), {"sgd", "nesterov", "adam", "adamw"});
-    const bool is_sgd = kind < 2;
-    options.kind = is_sgd ? OptimizerOptions::Kind::sgd : OptimizerOptions::Kind::adam;
-    options.nesterov = kind == 1;
-    options.decoupled = kind == 3;
-    refuse_without(a.momentum, is_sgd, "--momentum", "--optimizer sgd or nesterov");
-    if (a.momentum) options.momentum = parse_number("--momentum", *a.momentum, 0, 0.9999, options.nesterov);
-    if (a.weight_decay) options.weight_decay = parse_number("--weight-decay", *a.weight_decay, 0, 1000, false);
-    if (a.gradient_norm) options.largest_norm = parse_number("--gradient-norm", *a.gradient_norm, 0, 1e9, true);
-    return options;
-}
-
-EpochSchedule parse_rates(const TrainArguments& a, const OptimizerOptions& optimizer) {
-    EpochSchedule schedule = parse_schedule(a.schedule.value_or("cosine"));
-    schedule.rate = optimizer.kind == OptimizerOptions::Kind::sgd ? 0.05 : 0.001;
-    if (a.rate) schedule.rate = parse_number("--rate", *a.rate, 0, 1e6, true);
-    if (a.warmup) schedule.warm_up = parse_number("--warmup", *a.warmup, 0, 1000000, false);
-    return schedule;
-}
-
-LossOptions parse_loss(const TrainArguments& a) {
-    LossOptions options;
-    const bool squares = choose("--loss", a.loss.value_or("cross-entropy"), {"cross-entropy", "mse"}) == 1;
-    if (a.teacher && a.loss) throw ConfigError("--loss has no effect with --teacher, which brings a loss of its own");
-    if (squares) options.kind = LossOptions::Kind::mean_squared_error;
-    if (a.teacher) options.kind = LossOptions::Kind::distillation;
-    refuse_without(a.smoothing, !squares && !a.teacher, "--label-smoothing", "--loss cross-entropy");
-    refuse_without(a.temperature, a.teacher.has_value(), "--temperature", "--teacher");
-    refuse_without(a.teacher_weight, a.teacher.has_value(), "--teacher-weight", "--teacher");
-    if (a.smoothing) options.smoothing = parse_number("--label-smoothing", *a.smoothing, 0, 0.999, false);
-    if (a.temperature) {
-        options.distillation.temperature = parse_number("--temperature", *a.temperature, 0, 1e6, true);
-    }
-    if (a.teacher_weight) {
-        options.distillation.weight = parse_number("--teacher-weight", *a.teacher_weight, 0, 1, false);
-    }
-    return options;
-}
-
-/// "conv2=4/8"
-std::pair<std::string, LayerBits> parse_layer_bits(const std::string& text) {
-    const size_t equals = text.rfind('='), slash = text.rfind('/');
-    if (equals == std::string::npos || slash == std::string::npos || slash < equals) {
-        throw ConfigError(fmt::format("--layer-bits {} is not written LAYER=WEIGHT_BITS/INPUT_BITS", printable(text)));
-    }
-    LayerBits bits;
-    bits.weights = int(parse_whole("--layer-bits, weights", text.substr(equals + 1, slash - equals - 1), 1, 16));
-    bits.inputs = int(parse_whole("--layer-bits, inputs", text.substr(slash + 1), 1, 16));
-    return {text.substr(0, equals), bits};
-}
-
-ModelOptions parse_float_options(const TrainArguments& a) {
-    const std::string condition = "--method (bitline list methods)";
-    refuse_without(a.weight_bits, false, "--weight-bits", condition);
-    refuse_without(a.input_bits, false, "--input-bits", condition);
-    refuse_without(a.gradient_bits, false, "--gradient-bits", condition);
-    refuse_without(a.first_last_bits, false, "--first-last-bits", condition);
-    if (a.fold_batch_norm) throw ConfigError("--fold-batch-norm has no effect without " + condition);
-    if (!a.layer_bits.empty()) throw ConfigError("--layer-bits has no effect without " + condition);
-    return {};
-}
-
-// ---------------------------------------------------------------------------------------------- help
 
 void add_inputs(Command& command, TrainArguments& a) {
     command.required = {
@@ -159,6 +66,30 @@ void add_training(Command& command, TrainArguments& a) {
     add_text(command, "--seed", a.seed, "S", "of all random numbers (0)");
 }
 
+void add_hardware(Command& command, training::HardwareTexts& a) {
+    add_text(command, "--hardware", a.strength, "S",
+             "what training meets: noise (relative to ranges), device\n(the cells of a fresh chip at every step) or "
+             "full (the whole\nchip simulation) (nothing)");
+    add_text(command, "--hardware-after", a.after, "E", "epochs without it before (0)");
+    add_text(command, "--weight-noise", a.weight_noise, "S", "noise: deviation over the layer's largest weight (0.05)");
+    add_text(command, "--output-noise", a.output_noise, "S", "noise: deviation over the layer's largest output (0)");
+    add_text(command, "--arch", a.architecture, "A",
+             "the chip, in the loop and at the end: name (bitline list\narchitectures) or YAML file (default)");
+    add_text(command, "--device", a.device, "NAME", "its cells: a name (bitline list devices) or a YAML file");
+    add_texts(command, "--set", a.settings, "KEY=VALUE", "change one key of the architecture; may be repeated");
+    add_text(command, "--age", a.ages, "T[,T..]",
+             "of the chips at the end; device and full meet ages up to\nthe last one (0)");
+    add_text(command, "--chip-temperature", a.temperature, "K", "of every read (300)");
+    command.app->add_flag("--fixed-chip", a.fixed_chip, "device, full: one chip for all steps, trial 1 at the end");
+    add_text(command, "--calibration", a.samples, "N",
+             "device, full: training samples for converter ranges\nand compensation (64)");
+    add_text(command, "--calibrate-every", a.every, "N", "full: steps between calibrations of converter ranges (100)");
+    command.app->add_flag("--learn-adc-ranges", a.learn_ranges,
+                          "full: converter ranges are trained instead, from\ncalibrated ones on");
+    add_text(command, "--chip-trials", a.trials, "N", "chips that the result is measured on (10)");
+    add_text(command, "--chip-limit", a.limit, "N", "test samples that they are measured on (all)");
+}
+
 void add_run(Command& command, TrainArguments& a) {
     add_text(command, "--threads", a.threads, "K", "1 to 1024; never changes a result (all processors)");
     add_text(command, "--checkpoint", a.checkpoint, "FILE",
@@ -180,74 +111,6 @@ void add_arguments(Command& command, TrainArguments& a) {
     add_training(command, a);
     add_hardware(command, a.hardware);
     add_run(command, a);
-}
-
-TrainOptions parse_train_options(const TrainArguments& a) {
-    TrainOptions options;
-    if (a.epochs) options.epochs = parse_whole("--epochs", *a.epochs, 1, 1000000);
-    if (a.batch) options.batch = parse_whole("--batch", *a.batch, 1, 1048576);
-    options.optimizer = parse_optimizer(a);
-    options.schedule = parse_rates(a, options.optimizer);
-    options.loss = parse_loss(a);
-    if (a.seed) options.seed = static_cast<uint64_t>(parse_whole("--seed", *a.seed, 0, kLargestSeed));
-    if (a.augment) options.augmentation = parse_augmentation(*a.augment);
-    if (a.freeze_batch_norm) {
-        options.freeze_batch_norm_after = parse_whole("--freeze-batch-norm", *a.freeze_batch_norm, 0, 1000000);
-    }
-    return options;
-}
-
-ModelOptions parse_model_options(const TrainArguments& a) {
-    if (a.method.value_or(kFloat) == kFloat) return parse_float_options(a);
-    const MethodEntry& method = find_method(*a.method);
-    ModelOptions options;
-    options.method = method.name;
-    options.weight_bits = method.weight_bits;
-    options.input_bits = method.input_bits;
-    const auto parse_bits = [&](const std::string& option, const std::string& text, int low, int high) {
-        return static_cast<int>(parse_whole(fmt::format("{} of {}", option, method.name), text, low, high));
-    };
-    if (a.weight_bits) {
-        options.weight_bits =
-            parse_bits("--weight-bits", *a.weight_bits, method.weight_bits_low, method.weight_bits_high);
-    }
-    if (a.input_bits) {
-        options.input_bits = parse_bits("--input-bits", *a.input_bits, method.input_bits_low, method.input_bits_high);
-    }
-    refuse_without(a.gradient_bits, method.quantizes_gradients, "--gradient-bits", "a method that quantizes gradients");
-    if (a.gradient_bits) {
-        options.method_options.gradient_bits = int(parse_whole("--gradient-bits", *a.gradient_bits, 1, 32));
-    }
-    if (a.first_last_bits) {
-        const bool same = *a.first_last_bits == "same";
-        options.first_last_bits = same ? 0 : int(parse_whole("--first-last-bits", *a.first_last_bits, 2, 16));
-    }
-    options.fold_batch_norm = a.fold_batch_norm;
-    for (const std::string& text : a.layer_bits) {
-        if (!options.layer_bits.insert(parse_layer_bits(text)).second)
-            throw ConfigError(fmt::format("--layer-bits {}: the layer is given twice", printable(text)));
-    }
-    return options;
-}
-
-NetworkOptions parse_network_options(const TrainArguments& a) {
-    NetworkOptions options;
-    if (a.width) options.width = parse_number("--width", *a.width, 0, 16, true);
-    if (a.bias) options.bias = parse_switch("--bias", *a.bias);
-    if (a.affine) options.affine = parse_switch("--affine", *a.affine);
-    if (a.batch_norm) options.batch_norm = parse_switch("--batch-norm", *a.batch_norm);
-    if (a.dropout) options.dropout = static_cast<float>(parse_number("--dropout", *a.dropout, 0, 0.99, false));
-    return options;
-}
-
-void refuse_network_options(const TrainArguments& a) {
-    const std::string condition = "a network by name or from YAML";
-    refuse_without(a.width, false, "--width", condition);
-    refuse_without(a.bias, false, "--bias", condition);
-    refuse_without(a.affine, false, "--affine", condition);
-    refuse_without(a.batch_norm, false, "--batch-norm", condition);
-    refuse_without(a.dropout, false, "--dropout", condition);
-    refuse_without(a.classes, false, "--classes", condition);
 }
 
 }  // namespace bitline::cli

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "bindings/cli/terminal.h"
+#include "core/ages.h"
 #include "core/files.h"
 #include "core/summary.h"
 
@@ -23,6 +24,50 @@ std::string method_text(const training::Model& model) {
     if (!o.layer_bits.empty()) text += fmt::format(", {} layers apart", o.layer_bits.size());
     if (o.fold_batch_norm) text += ", batch norm folded";
     return text;
+}
+
+/// One link of the chain, measured before and after.
+std::vector<std::string> row(const std::string& name, const std::optional<std::string>& before,
+                             const std::string& after) {
+    return {name, before.value_or(""), after};
+}
+
+std::string chip_share(const ChipResult& chip) {
+    return chip.accuracy_std ? fmt::format("{} ± {:.2f}", percent_text(chip.accuracy_mean), 100 * *chip.accuracy_std)
+                             : percent_text(chip.accuracy_mean);
+}
+
+std::string aged_share(const AgeResult& age) { return age.chip ? chip_share(*age.chip) : "n/a"; }
+
+std::string gap_text(double gap, const std::optional<double>& deviation) {
+    const double points = 100 * gap;
+    return deviation ? fmt::format("{:.2f} ± {:.2f}", points, 100 * *deviation) : fmt::format("{:.2f}", points);
+}
+
+std::string aged_gap(const Chain& chain, const AgeResult& age) {
+    return age.chip ? gap_text(chain.integer - age.chip->accuracy_mean, age.chip->accuracy_std) : "n/a";
+}
+
+Json to_json(const Chain& chain) {
+    Json ages = Json::array();
+    for (const AgeResult& age : chain.chip.ages) {
+        Json entry{{"age", number(age.age)}};
+        if (age.chip) {
+            entry["accuracy"] = {{"mean", number(age.chip->accuracy_mean)}, {"std", number(age.chip->accuracy_std)}};
+            Json trials = Json::array();
+            for (const TrialResult& trial : age.chip->trials) trials.push_back(number(trial.accuracy));
+            entry["accuracy"]["trials"] = trials;
+            entry["gap"] = number(chain.integer - age.chip->accuracy_mean);
+        } else {
+            entry["outside"] = age.outside;
+        }
+        ages.push_back(entry);
+    }
+    return {{"float", number(chain.real)},
+            {"quantized", number(chain.quantized)},
+            {"integer", number(chain.integer)},
+            {"ideal_chip", number(chain.chip.ideal_accuracy)},
+            {"chips", ages}};
 }
 
 }  // namespace
@@ -90,6 +135,36 @@ std::string train_text(const TrainReport& report, const Network& network, const 
     }
     for (const std::string& path : report.written) text += fmt::format("written        {}\n", clean_line(path));
     return text;
+}
+
+std::string chain_text(const HardwarePlan& plan, const std::optional<Chain>& before, const Chain& after) {
+    Table table;
+    table.columns = {{"accuracy", Align::left}, {before ? "before" : ""}, {before ? "after" : "trained"}};
+    const auto add = [&](const std::string& name, const auto& text) {
+        table.rows.push_back(row(name, before ? std::optional(text(*before)) : std::nullopt, text(after)));
+    };
+    add("float", [](const Chain& c) { return percent_text(c.real); });
+    add("quantized, float sums", [](const Chain& c) { return percent_text(c.quantized); });
+    add("quantized, integer sums", [](const Chain& c) { return percent_text(c.integer); });
+    add("ideal chip",
+        [](const Chain& c) { return c.chip.ideal_accuracy ? percent_text(*c.chip.ideal_accuracy) : "n/a"; });
+    for (size_t i = 0; i < after.chip.ages.size(); ++i)
+        add("real chip, " + age_text(after.chip.ages[i].age),
+            [i](const Chain& c) { return aged_share(c.chip.ages.at(i)); });
+    for (size_t i = 0; i < after.chip.ages.size(); ++i)
+        add("gap in points, " + age_text(after.chip.ages[i].age),
+            [i](const Chain& c) { return aged_gap(c, c.chip.ages.at(i)); });
+    std::string text =
+        fmt::format("\n{} chips of architecture {}, {} samples each, seed {}; ± standard deviation\n\n",
+                    plan.chips.trials, clean_line(plan.name), count_text(after.chip.samples), plan.chips.seed);
+    return text + render(table);
+}
+
+Json to_json(const HardwarePlan& plan, const std::optional<Chain>& before, const Chain& after) {
+    Json json{{"architecture", plan.name}, {"trials", plan.chips.trials}, {"samples", after.chip.samples}};
+    if (before) json["before"] = to_json(*before);
+    json["after"] = to_json(after);
+    return {{"chain", json}};
 }
 
 void EpochJournal::keep(int64_t epochs) {

@@ -8,7 +8,7 @@
 
 #include "bindings/cli/inputs.h"
 #include "mapping/simulate.h"
-#include "training/trainer.h"
+#include "training/run.h"
 
 namespace bitline::cli {
 
@@ -31,6 +31,12 @@ Json trained_json(const Network& network, const training::Model& model, const tr
 /// The result for people.
 std::string train_text(const TrainReport& report, const Network& network, const training::Model& model,
                        const training::TrainOptions& options, const Dataset& training, const Dataset& test);
+
+/// The table of all links, before (where measured) and after, for people; and for machines.
+std::string chain_text(const training::HardwarePlan& plan, const std::optional<training::Chain>& before,
+                       const training::Chain& after);
+Json to_json(const training::HardwarePlan& plan, const std::optional<training::Chain>& before,
+             const training::Chain& after);
 
 /// JSON lines, one for each epoch, in a file that is whole at any time, or on standard output.
 class EpochJournal {

@@ -146,7 +146,7 @@ Keys are changed by keyword, a section as a dictionary; `bl.describe_keys()` lis
 >>> bl.Architecture.preset("default", adc={"bitz": 9})
 Traceback (most recent call last):
     ...
-bitline.ConfigError: --set adc.bitz=9: unknown key; did you mean adc.bits?
+bitline.ConfigError: adc.bitz=9: unknown key; did you mean adc.bits?
 )")
         .def_static("preset", &preset, py::arg("name"), "One of `bl.list_architectures()`, with changes.")
         .def_static("from_file", &from_file, py::arg("path"), "A YAML file, with changes.")

@@ -26,6 +26,8 @@ void bind_quantize(py::module_& module);
 void bind_mapping(py::module_& module);
 void bind_chip(py::module_& module);
 void bind_simulate(py::module_& module);
+void bind_layer(py::module_& module);
+void bind_train(py::module_& module);
 void bind_fit(py::module_& module);
 void bind_method(py::module_& module);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <mutex>
 #include <numeric>
 
@@ -11,6 +12,8 @@
 #include "bindings/python/mapping.h"
 #include "bindings/python/report.h"
 #include "core/error.h"
+#include "core/parallel.h"
+#include "mapping/clipping.h"
 #include "mapping/code_counts.h"
 #include "mapping/compensation.h"
 #include "mapping/effective_weights.h"
@@ -158,6 +161,36 @@ py::array_t<float> run_chip(ProgrammedChip& chip, const py::object& x, const std
     return array_from(std::move(output), shape);
 }
 
+/// (samples x outputs of the layer): shares of their significance in clipped conversions.
+py::array_t<float> clipped_of(ProgrammedChip& chip, const py::object& x, const py::object& layer,
+                              const std::optional<std::string>& preprocess, int64_t first_sample) {
+    const Network& network = *chip.placed->network;
+    const size_t l = layer_index(chip.placed->mapping, layer);
+    const Node& node = network.nodes[static_cast<size_t>(chip.placed->mapping.layers[l].node)];
+    const Samples samples = samples_of(x, "x");
+    check_samples(network, samples, first_sample);
+    const Preprocess chosen = choose_preprocess(preprocess, network);
+    Shape shape = network.values[static_cast<size_t>(node.output)].shape;
+    const int64_t inputs = element_count(samples.shape), outputs = element_count(shape);
+    std::vector<float> shares(static_cast<size_t>(samples.count * outputs));
+    const float* const numbers = samples.array.data();
+    const ClipMeter meter(network, chip.placed->mapping, chip.chip);
+    run_interruptibly([&] {
+        constexpr int64_t kBlock = 8;
+        parallel_for((samples.count + kBlock - 1) / kBlock, [&](int64_t block) {
+            const int64_t first = block * kBlock, count = std::min(kBlock, samples.count - first);
+            std::vector<float> input(numbers + first * inputs, numbers + (first + count) * inputs);
+            apply(chosen, network.values[static_cast<size_t>(network.input)].shape, count, input.data());
+            std::vector<Block> values;
+            bitline::run(network, chip.engine, input, count, first_sample + first, &values);
+            meter.measure(l, values[static_cast<size_t>(node.inputs[0])].codes, count, first_sample + first,
+                          std::span(shares).subspan(size_t(first * outputs), size_t(count * outputs)), {});
+        });
+    });
+    shape.insert(shape.begin(), samples.count);
+    return array_from(std::move(shares), shape);
+}
+
 /// (word lines x columns) in S: what a digit of 1 on a line adds to what a converter reads.
 py::array_t<double> conductances_of(const ProgrammedChip& chip, const py::object& layer, int64_t array) {
     const Mapping& mapping = chip.placed->mapping;
@@ -282,6 +315,11 @@ Any number of threads may run one chip.
 x: raw samples along the first axis. `preprocess`: "raw" for samples that are preprocessed already; without it, the
 network's own. Sample i draws the noise of number `first_sample` + i: the same call gives the same bits, another number
 another draw.)")
+        .def(
+            "clipped_share", &clipped_of, py::arg("x"), py::arg("layer"), py::kw_only(),
+            py::arg("preprocess") = py::none(), py::arg("first_sample") = 0,
+            R"(How much of each output of a layer rests on conversions that clipped, 0 .. 1, float32 (samples x outputs):
+what gradients through the chip must know. Arguments as those of `run`.)")
         .def("age", &age_chip, py::arg("seconds"), py::arg("temperature") = py::none(),
              "This chip `seconds` after it was programmed, calibrated and compensated there as its architecture says.")
         .def(

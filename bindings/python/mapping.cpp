@@ -93,7 +93,7 @@ void bind_array(py::module_& module) {
         });
 }
 
-void bind_layer(py::module_& module) {
+void bind_mapped_layer(py::module_& module) {
     py::class_<MappedLayer>(module, "MappedLayer", "What one layer became.")
         .def_property_readonly("name", [](const MappedLayer& l) { return text_of(l.name); })
         .def_property_readonly("kind", [](const MappedLayer& l) { return text_of(l.kind); })
@@ -147,7 +147,7 @@ size_t array_index(const MappedLayer& layer, int64_t array) {
 
 void bind_mapping(py::module_& module) {
     bind_array(module);
-    bind_layer(module);
+    bind_mapped_layer(module);
     py::class_<PlacedNetwork, std::shared_ptr<PlacedNetwork>>(module, "Mapping",
                                                               "Which cell holds which slice of which weight.")
         .def_property_readonly("network",

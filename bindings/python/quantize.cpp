@@ -1,35 +1,19 @@
 #include "core/quantize.h"
 
-#include <fmt/format.h>
-
 #include "bindings/python/calls.h"
 #include "bindings/python/dataset.h"
-#include "core/error.h"
 #include "core/options.h"
 
 namespace bitline::python {
 
 namespace {
 
-QuantizeOptions::Method parse_method(const std::string& name) {
-    using Method = QuantizeOptions::Method;
-    OptionText option;
-    option.path = "method";
-    option.value = name;
-    static const Method methods[] = {Method::minmax, Method::percentile, Method::mse};
-    return methods[parse_choice(option, {"minmax", "percentile", "mse"})];
-}
-
 Network quantize(const Network& network, const py::object& calibration, const std::optional<std::string>& preprocess,
                  int weight_bits, int input_bits, const std::string& method, std::optional<double> percentile,
                  int64_t calibration_samples) {
-    QuantizeOptions options;
-    options.weight_bits = weight_bits;
-    options.input_bits = input_bits;
-    options.method = parse_method(method);
-    if (percentile && options.method != QuantizeOptions::Method::percentile)
-        throw ConfigError("percentile has no effect without method = percentile");
-    options.percentile = percentile.value_or(options.percentile);
+    QuantizeTexts texts{std::to_string(weight_bits), std::to_string(input_bits), method, {}};
+    if (percentile) texts.percentile = real_text(*percentile);
+    QuantizeOptions options = parse_quantize_options(texts);
     options.calibration_samples = calibration_samples;
     validate(options);
     const std::shared_ptr<const Dataset> data = dataset_of(calibration, "calibration");

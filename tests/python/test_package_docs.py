@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -12,17 +13,23 @@ import pytest
 FLAGS = doctest.IGNORE_EXCEPTION_DETAIL
 
 
+def modules(bl):
+    """The package and its parts; that for PyTorch where there is one."""
+    yield bl
+    yield importlib.import_module("bitline.plot")
+    if importlib.util.find_spec("torch"):
+        yield importlib.import_module("bitline.torch")
+
+
 def documented(bl):
     """Every public thing of the package with a docstring, by name."""
-    yield "bitline", bl
-    plot = importlib.import_module("bitline.plot")
-    yield "bitline.plot", plot
-    yield from ((f"bitline.plot.{name}", getattr(plot, name)) for name in plot.__all__)
-    for name in bl.__all__:
-        thing = getattr(bl, name)
-        yield name, thing
-        if isinstance(thing, type):
-            yield from ((f"{name}.{key}", getattr(thing, key)) for key in vars(thing) if not key.startswith("_"))
+    for module in modules(bl):
+        yield module.__name__, module
+        for name in getattr(module, "__all__", []):
+            thing = getattr(module, name)
+            yield name, thing
+            if isinstance(thing, type):
+                yield from ((f"{name}.{key}", getattr(thing, key)) for key in vars(thing) if not key.startswith("_"))
 
 
 def test_examples_in_docstrings(bl, digits, monkeypatch):

@@ -7,7 +7,7 @@ import numpy
 import numpy.typing
 import os
 import typing
-__all__: list[str] = ['AdcRange', 'AgeResult', 'Architecture', 'Chip', 'ChipResult', 'ConfigError', 'Dataset', 'Device', 'FormatError', 'InputError', 'LayerResult', 'MappedArray', 'MappedLayer', 'Mapping', 'Network', 'PulseFit', 'RunError', 'SimulationResult', 'TrialResult', 'describe_keys', 'fake_quantize', 'fit_every_law', 'fit_pulses', 'kernel', 'list_architectures', 'list_devices', 'list_methods', 'map_network', 'open_dataset', 'program', 'program_ideal', 'quantize', 'read_hdf5', 'read_network', 'read_onnx', 'set_threads', 'simulate', 'software_accuracy', 'threads', 'write_hdf5', 'write_onnx']
+__all__: list[str] = ['AdcRange', 'AgeResult', 'Architecture', 'Chain', 'Chip', 'ChipResult', 'ConfigError', 'Dataset', 'Device', 'EpochResult', 'FormatError', 'InputError', 'LayerResult', 'MappedArray', 'MappedLayer', 'Mapping', 'Network', 'PulseFit', 'RunError', 'SimulationResult', 'TrainResult', 'TrialResult', 'chip_seed', 'describe_keys', 'draw_age', 'fake_quantize', 'fit_every_law', 'fit_pulses', 'kernel', 'layer_network', 'list_architectures', 'list_devices', 'list_methods', 'list_networks', 'map_network', 'needs_calibration', 'open_dataset', 'program', 'program_ideal', 'quantize', 'read_hdf5', 'read_network', 'read_onnx', 'set_threads', 'simulate', 'software_accuracy', 'threads', 'train', 'weight_noise', 'with_lossless_converters', 'write_hdf5', 'write_onnx']
 class InputError(ValueError):
     """
     What was given is wrong; the message says where.
@@ -479,6 +479,11 @@ class Chip:
         """
         This chip `seconds` after it was programmed, calibrated and compensated there as its architecture says.
         """
+    def clipped_share(self, x: typing.Any, layer: typing.Any, *, preprocess: str | None = None, first_sample: typing.SupportsInt | typing.SupportsIndex = 0) -> numpy.typing.NDArray[numpy.float32]:
+        """
+        How much of each output of a layer rests on conversions that clipped, 0 .. 1, float32 (samples x outputs):
+        what gradients through the chip must know. Arguments as those of `run`.
+        """
     def conductances(self, layer: typing.Any, array: typing.SupportsInt | typing.SupportsIndex = 0) -> numpy.typing.NDArray[numpy.float64]:
         """
         What the cells of an array are, (word lines x columns) in S; of pairs subtracted before the converter, the
@@ -708,9 +713,136 @@ class PulseFit:
         """
         The same as a file says it.
         """
+class EpochResult:
+    """
+    One epoch of a training.
+    """
+    def __repr__(self) -> str:
+        ...
+    @property
+    def accuracy(self) -> float:
+        """
+        Of the training samples, likewise.
+        """
+    @property
+    def best_accuracy(self) -> float:
+        """
+        Of the run.
+        """
+    @property
+    def best_epoch(self) -> int:
+        ...
+    @property
+    def epoch(self) -> int:
+        """
+        1 .. epochs
+        """
+    @property
+    def epochs(self) -> int:
+        ...
+    @property
+    def loss(self) -> float:
+        """
+        Mean over the training samples, each before its step.
+        """
+    @property
+    def rate(self) -> float:
+        """
+        Of the last step.
+        """
+    @property
+    def seconds(self) -> float:
+        ...
+    @property
+    def step(self) -> int:
+        """
+        Steps taken so far.
+        """
+    @property
+    def test_accuracy(self) -> float:
+        """
+        After the epoch, without hardware.
+        """
+class Chain:
+    """
+    Accuracies of one network from float to chip.
+    """
+    def __repr__(self) -> str:
+        ...
+    def _repr_html_(self) -> str:
+        ...
+    @property
+    def chip(self) -> SimulationResult:
+        """
+        Ideal and real chips, as `bl.simulate` gives them.
+        """
+    @property
+    def gap(self) -> float:
+        """
+        integer - mean of the real chips at the first age.
+        """
+    @property
+    def ideal_chip(self) -> float | None:
+        ...
+    @property
+    def integer(self) -> float:
+        """
+        Integer sums.
+        """
+    @property
+    def quantized(self) -> float:
+        """
+        Quantized weights and inputs, float sums.
+        """
+    @property
+    def real(self) -> float:
+        """
+        Float weights, no quantizers.
+        """
+class TrainResult:
+    """
+    A trained network and how it came about.
+    """
+    def __repr__(self) -> str:
+        ...
+    def _repr_html_(self) -> str:
+        ...
+    @property
+    def average_bits(self) -> float:
+        """
+        Per parameter.
+        """
+    @property
+    def before(self) -> Chain | None:
+        """
+        Chain before the first step, of networks that were trained already.
+        """
+    @property
+    def chain(self) -> Chain | None:
+        """
+        Chain at the end; None without a method.
+        """
+    @property
+    def epochs(self) -> list[EpochResult]:
+        """
+        Those of this call; a resumed run leaves out what came before.
+        """
+    @property
+    def network(self) -> Network:
+        """
+        With a method, of integers; else float.
+        """
+def chip_seed(seed: typing.SupportsInt | typing.SupportsIndex, step: typing.SupportsInt | typing.SupportsIndex) -> int:
+    """
+    A seed of its own for everything that has a number.
+    """
 def describe_keys() -> list:
     """
     Every key of an architecture: dictionaries of path, type, range, default and meaning.
+    """
+def draw_age(seed: typing.SupportsInt | typing.SupportsIndex, step: typing.SupportsInt | typing.SupportsIndex, low: typing.SupportsFloat | typing.SupportsIndex, high: typing.SupportsFloat | typing.SupportsIndex) -> float:
+    """
+    s since programming, its logarithm uniform between that of both.
     """
 def fake_quantize(x: typing.Any, method: str, of: str = 'weights', *, bits: typing.SupportsInt | typing.SupportsIndex | None = None) -> numpy.typing.NDArray[numpy.float32]:
     """
@@ -745,6 +877,18 @@ def kernel() -> str:
     """
     Name of the kernel in use: the best that the processor has, or the one that BITLINE_KERNEL names.
     """
+def layer_network(codes: numpy.ndarray, weight_scale: typing.Annotated[numpy.typing.ArrayLike, numpy.float32], input_scale: typing.SupportsFloat | typing.SupportsIndex, input_shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], *, bias: typing.Annotated[numpy.typing.ArrayLike, numpy.float32] | None = None, weight_bits: typing.SupportsInt | typing.SupportsIndex = 8, input_bits: typing.SupportsInt | typing.SupportsIndex = 8, input_zero_point: typing.SupportsInt | typing.SupportsIndex = 0, stride: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex] = (1, 1), padding: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex] = (0, 0, 0, 0), dilation: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex] = (1, 1), groups: typing.SupportsInt | typing.SupportsIndex = 1, name: str = 'layer') -> Network:
+    """
+    A network of one layer from whole numbers: y = input_scale * weight_scale * sum(x_q * w_q) + bias.
+    
+    codes: weights (outputs, inputs), or of a convolution (outputs, inputs / groups, height, width), each at most
+    2^(weight_bits - 1) - 1 in magnitude; weight_scale: one per output. Inputs become codes 0 .. 2^input_bits - 1, rounded
+    (half to even) from x / input_scale + input_zero_point. padding: top, left, bottom, right.
+    
+    >>> network = bl.layer_network(np.array([[1, -2], [3, 0]]), [0.5, 0.5], 0.1, (2,), bias=[0, 1])
+    >>> network.run(np.array([[1.0, 0.5]])).tolist()
+    [[0.0, 2.5]]
+    """
 def list_architectures() -> list:
     """
     Names of the architectures that are built in.
@@ -767,6 +911,13 @@ def list_methods() -> list:
     >>> bl.list_methods()[0]["name"]
     'binaryconnect'
     """
+def list_networks() -> list:
+    """
+    Names of the networks that are built in.
+    
+    >>> "lenet5" in bl.list_networks()
+    True
+    """
 def map_network(network: Network, architecture: Architecture, *, check_fit: bool = True) -> Mapping:
     """
     Puts a network on arrays. A network that does not fit the chip is an error where `check_fit`.
@@ -774,6 +925,10 @@ def map_network(network: Network, architecture: Architecture, *, check_fit: bool
     >>> network = bl.read_network("digits_cnn.onnx")
     >>> bl.map_network(network, bl.Architecture.preset("default")).layers[0]
     <MappedLayer conv1: convolution, 1 arrays>
+    """
+def needs_calibration(architecture: Architecture) -> bool:
+    """
+    Whether chips of this architecture want samples for converter ranges or the statistics of outputs.
     """
 def open_dataset(spec: str, limit: typing.SupportsInt | typing.SupportsIndex | None = None) -> Dataset:
     """
@@ -843,6 +998,18 @@ def software_accuracy(network: Network, data: typing.Any, *, preprocess: str | N
 def threads() -> int:
     """
     Number of threads that all work shares.
+    """
+def train(model: typing.Any, data: typing.Any, test: typing.Any, options: dict, *, teacher: typing.Any = None, checkpoint: str | None = None, every: typing.SupportsInt | typing.SupportsIndex = 1, resume: str | None = None, initial: str | None = None, progress: typing.Any = None, on_epoch: typing.Any = None) -> TrainResult:
+    """
+    See bitline.train; `progress` is called with stage, steps done and steps in all, `on_epoch` with an EpochResult.
+    """
+def weight_noise(count: typing.SupportsInt | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex, step: typing.SupportsInt | typing.SupportsIndex, layer: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    The standard normal numbers that a layer's weights meet in a step of training with noise.
+    """
+def with_lossless_converters(architecture: Architecture) -> Architecture:
+    """
+    The same chip with converters that resolve everything.
     """
 def write_hdf5(network: Network, path: os.PathLike | str | bytes) -> None:
     """

@@ -16,8 +16,9 @@ with warnings.catch_warnings():
     from tqdm.auto import tqdm
 
 
-def _in_notebook() -> bool:
-    return "ipykernel" in sys.modules
+def shows_progress(progress: bool | None) -> bool:
+    """Unless asked for or not: on a terminal and in notebooks."""
+    return progress if progress is not None else sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
 def simulate(
@@ -52,7 +53,7 @@ def simulate(
     >>> result.ideal_unequal
     0
     """
-    shown = progress if progress is not None else sys.stderr.isatty() or _in_notebook()
+    shown = shows_progress(progress)
     with tqdm(disable=not shown, unit=" samples", leave=False) as bar:
 
         def show(stage: str, done: int, total: int) -> None:

@@ -1,15 +1,15 @@
-#include "bindings/cli/ages.h"
+#include "core/ages.h"
 
 #include <fmt/format.h>
 
 #include <array>
 #include <cmath>
 
-#include "bindings/cli/command.h"
 #include "core/error.h"
+#include "core/named_options.h"
 #include "core/options.h"
 
-namespace bitline::cli {
+namespace bitline {
 
 namespace {
 
@@ -79,4 +79,4 @@ std::string age_text(double seconds) {
     return fmt::format("{:.6g} s", seconds);
 }
 
-}  // namespace bitline::cli
+}  // namespace bitline
