@@ -9,6 +9,7 @@
 #include "bindings/cli/terminal.h"
 #include "core/error.h"
 #include "core/model_io.h"
+#include "core/options.h"
 #include "core/quantize.h"
 #include "core/summary.h"
 

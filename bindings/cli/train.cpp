@@ -14,6 +14,7 @@
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "core/model_io.h"
+#include "core/options.h"
 #include "core/parallel.h"
 #include "training/run.h"
 
@@ -110,7 +111,7 @@ std::unique_ptr<Run> prepare(const TrainArguments& a, Files& files) {
     const TrainData data = open_data(a);
     const TrainingNetwork network =
         from_file ? TrainingNetwork{read_model(*a.model).network, {}} : make_network(*a.model, a, plan, *data.training);
-    const ChosenPreprocess chosen = training::choose_preprocess(a.preprocess, network.network, *a.data);
+    const training::ChosenPreprocess chosen = training::choose_preprocess(a.preprocess, network.network, *a.data);
     files.preprocess_origin = chosen.origin;
     return std::make_unique<Run>(plan, origin_of(a), network, data, chosen.preprocess);
 }

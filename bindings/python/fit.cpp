@@ -152,7 +152,7 @@ fitted or from the data unless given.
 
 >>> fit = bl.fit_pulses("../devices/pulses.csv", "exponential")
 >>> round(fit.parameters["label_up"]["value"], 1)
-2.4
+2.3
 >>> bl.Device.of(fit.architecture).pulses(50, 50).shape
 (1, 101)
 )");

@@ -261,10 +261,10 @@ def test_fitted_pulses(bl, plot, root, tmp_path):
     readings = sum(len(line.get_ydata()) for line in ax.lines if line.get_marker() != "None")
     assert readings == 514 == sum(len(trace["measured"]) for trace in fit.traces)
     np.testing.assert_allclose(ax.lines[1].get_ydata(), 1e6 * fit.traces[0]["fitted"])
-    assert bl.Architecture.from_yaml(fit.yaml) == fit.architecture
+    assert bl.Architecture.from_yaml(fit.yaml, name="fitted") == fit.architecture
     written(ax, tmp_path)
     (tmp_path / "bad.csv").write_text("pulse,conductance\n0,1e-6\n1,oops\n")
-    with pytest.raises(bl.FormatError, match="oops"):
+    with pytest.raises(bl.ConfigError, match="oops"):
         bl.fit_pulses(tmp_path / "bad.csv")
     with pytest.raises(bl.ConfigError, match="exponential"):
         bl.fit_pulses(path, "exponentail")

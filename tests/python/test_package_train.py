@@ -154,7 +154,7 @@ def test_bad_data_is_refused(bl, digits):
         bl.train("resnet20", x, x)
     with pytest.raises(bl.ConfigError, match="expected a Network, a name or the path"):
         bl.train(7, str(digits / "digits.h5"), str(digits / "digits.h5"))
-    with pytest.raises(bl.FormatError, match="no such file"):
+    with pytest.raises(bl.FormatError, match="No such file"):
         bl.train("missing.onnx", str(digits / "digits.h5"), str(digits / "digits.h5"))
 
 

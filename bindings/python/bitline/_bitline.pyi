@@ -36,7 +36,7 @@ class Architecture:
     >>> bl.Architecture.preset("default", adc={"bitz": 9})
     Traceback (most recent call last):
         ...
-    bitline.ConfigError: --set adc.bitz=9: unknown key; did you mean adc.bits?
+    bitline.ConfigError: adc.bitz=9: unknown key; did you mean adc.bits?
     """
     @staticmethod
     def from_file(path: os.PathLike | str | bytes, **kwargs) -> Architecture:
@@ -662,57 +662,6 @@ class SimulationResult(ChipResult):
     @property
     def software_accuracy(self) -> float:
         ...
-class PulseFit:
-    """
-    A switching law fitted to measured pulses.
-    """
-    def __repr__(self) -> str:
-        ...
-    def _repr_html_(self) -> str:
-        ...
-    @property
-    def architecture(self) -> Architecture:
-        """
-        The preset `default` with these cells.
-        """
-    @property
-    def bic(self) -> float:
-        """
-        Bayesian information criterion: less is better, for laws fitted to the same readings.
-        """
-    @property
-    def curve_rms(self) -> float:
-        """
-        S, of a reading less the mean curve.
-        """
-    @property
-    def law(self) -> str:
-        ...
-    @property
-    def parameters(self) -> dict:
-        """
-        By name: value, error (standard error; None: the data do not fix it) and unit.
-        """
-    @property
-    def pulse_rms(self) -> float:
-        """
-        S, of a reading less its prediction from the readings before.
-        """
-    @property
-    def r_squared(self) -> float:
-        """
-        Of the mean curves.
-        """
-    @property
-    def traces(self) -> list:
-        """
-        For each device: device, pulse, and measured and fitted conductance in S.
-        """
-    @property
-    def yaml(self) -> str:
-        """
-        The same as a file says it.
-        """
 class EpochResult:
     """
     One epoch of a training.
@@ -832,6 +781,57 @@ class TrainResult:
         """
         With a method, of integers; else float.
         """
+class PulseFit:
+    """
+    A switching law fitted to measured pulses.
+    """
+    def __repr__(self) -> str:
+        ...
+    def _repr_html_(self) -> str:
+        ...
+    @property
+    def architecture(self) -> Architecture:
+        """
+        The preset `default` with these cells.
+        """
+    @property
+    def bic(self) -> float:
+        """
+        Bayesian information criterion: less is better, for laws fitted to the same readings.
+        """
+    @property
+    def curve_rms(self) -> float:
+        """
+        S, of a reading less the mean curve.
+        """
+    @property
+    def law(self) -> str:
+        ...
+    @property
+    def parameters(self) -> dict:
+        """
+        By name: value, error (standard error; None: the data do not fix it) and unit.
+        """
+    @property
+    def pulse_rms(self) -> float:
+        """
+        S, of a reading less its prediction from the readings before.
+        """
+    @property
+    def r_squared(self) -> float:
+        """
+        Of the mean curves.
+        """
+    @property
+    def traces(self) -> list:
+        """
+        For each device: device, pulse, and measured and fitted conductance in S.
+        """
+    @property
+    def yaml(self) -> str:
+        """
+        The same as a file says it.
+        """
 def chip_seed(seed: typing.SupportsInt | typing.SupportsIndex, step: typing.SupportsInt | typing.SupportsIndex) -> int:
     """
     A seed of its own for everything that has a number.
@@ -869,7 +869,7 @@ def fit_pulses(path: os.PathLike | str | bytes, law: str = 'exponential', *, g_m
     
     >>> fit = bl.fit_pulses("../devices/pulses.csv", "exponential")
     >>> round(fit.parameters["label_up"]["value"], 1)
-    2.4
+    2.3
     >>> bl.Device.of(fit.architecture).pulses(50, 50).shape
     (1, 101)
     """

@@ -49,7 +49,7 @@ def codes(chip: _bitline.Chip, layer: int | str, x: Any, *, ax: Axes | None = No
     ax.text(0.99, 0.97, text, transform=ax.transAxes, ha="right", va="top", bbox=plate)
     ax.set(xlabel="code", ylabel="conversions" if width == 1 else f"conversions per {width} codes")
     if not adc.thresholds and adc.bits > 1:
-        upper = ax.secondary_xaxis("top", (lambda code: code * adc.step, lambda level: level / adc.step))
+        upper = ax.secondary_xaxis("top", (lambda code: np.multiply(code, adc.step), lambda level: np.divide(level, adc.step)))
         upper.set_xlabel("column sum, levels")
     ax.set_title(f"{layer_name(chip.mapping, layer)}: {adc.bits} bit, {adc.step:.3g} levels per code")
     return ax

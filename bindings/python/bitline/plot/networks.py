@@ -52,8 +52,8 @@ def placement(mapping: _bitline.Mapping, *, ax: Axes | None = None) -> Axes:
 
     >>> network = bl.read_network("digits_cnn.onnx")
     >>> ax = plot.placement(bl.map_network(network, bl.Architecture.preset("isaac")))
-    >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['conv1: 2 arrays, 14 % of their cells']
+    >>> [text.get_text() for text in ax.get_legend().get_texts()][1]
+    'conv2: 2 arrays, 56 % of their cells'
     """
     keys = mapping.architecture.to_dict()
     rows, cols = int(keys["array.rows"]), int(keys["array.cols"])
@@ -95,7 +95,8 @@ def quantizer(
 ) -> Axes:
     """What a training method makes of weights or of a layer's inputs: the staircase, and how the numbers are spread.
 
-    x: numbers that the quantizer starts from; unless given, standard normal ones, for inputs behind a ReLU.
+    x: numbers that the quantizer starts from; unless given, standard normal ones, for inputs behind a ReLU unless the
+    method takes their signs.
 
     >>> plot.quantizer("lsq", bits=2).get_xlabel()
     'weight'
@@ -104,7 +105,8 @@ def quantizer(
     if x is None:
         normal = NormalDist()
         x = np.array([normal.inv_cdf((i + 0.5) / NUMBERS) for i in range(NUMBERS)])
-        if of == "inputs":
+        signs = all(entry["input_bits"][2] == 1 for entry in _bitline.list_methods() if entry["name"] == method)
+        if of == "inputs" and not signs:
             x = np.maximum(x, 0)
     numbers = np.sort(np.asarray(x, np.float32).ravel())
     values = _bitline.fake_quantize(numbers, method, of, bits=bits)
