@@ -165,15 +165,11 @@ void iterate(const SolveLimits& limits, GatedBuffers& buffers, WireSolution& sol
 
 void check_input(const GatedArray& array, std::span<const double> drive, std::span<const uint8_t> active,
                  const SolveLimits& limits) {
-    constexpr double kMostVolts = 1e6;
     if (drive.size() != size_t(array.rows) || active.size() != size_t(array.rows)) {
         throw ConfigError(fmt::format("wires: {} drive voltages and {} input bits where {} rows are", drive.size(),
                                       active.size(), array.rows));
     }
-    for (size_t i = 0; i < drive.size(); ++i) {
-        if (std::abs(drive[i]) <= kMostVolts) continue;
-        throw ConfigError(fmt::format("wires: drive voltage {} is {} V: must lie within -1e6 .. 1e6 V", i, drive[i]));
-    }
+    for (size_t i = 0; i < drive.size(); ++i) wires::check_volts(drive[i], "drive voltage", i);
     if (!(limits.tolerance > 0))
         throw ConfigError(fmt::format("wires: a tolerance of {}: must be above 0", limits.tolerance));
     if (limits.sweeps < 1) throw ConfigError(fmt::format("wires: {} sweeps: must be at least 1", limits.sweeps));
@@ -188,13 +184,11 @@ double WireSolution::relative_bound() const {
 }
 
 GatedArray prepare_gated(const CellGrid& cells, const WireOptions& options) {
-    constexpr double kMostOhm = 1e30;  // keeps r Y finite
     wires::Segments checked;
     wires::lay_segments(cells, options, {}, checked);
     if (options.drive == WireOptions::Drive::both)
         throw ConfigError("wires: source lines of arrays with gated rows are driven at one end, left or right");
-    for (const double ohm : {options.row_ohm, options.col_ohm, options.driver_ohm, options.sense_ohm})
-        if (ohm > kMostOhm) throw ConfigError(fmt::format("wires: {} ohm: must be at most {} ohm", ohm, kMostOhm));
+    wires::check_most_ohm(options);
     GatedArray array{cells.rows, cells.cols, round_up(cells.cols, kLanes), options, {}};
     const auto rows = size_t(cells.rows), cols = size_t(cells.cols), stride = size_t(array.stride);
     array.conductance.assign(rows * stride, 0);

@@ -1,7 +1,7 @@
 #pragma once
 
-// Arrays of 1T1R cells whose input is the gate: the cells of a row whose input bit is 0 are disconnected, so the network
-// depends on the input vector, and every vector is solved for itself.
+// Arrays of 1T1R cells whose input is the gate: the cells of a row whose input bit is 0 are disconnected, so the
+// network depends on the input vector, and every vector is solved for itself.
 //
 // The picture is that of wires.h. The resistive lines along a row, driven at one end, are the source lines (row_ohm,
 // driver_ohm); bit lines are as there. The word lines drive gates and carry no current. Where source lines run parallel
@@ -48,10 +48,10 @@ struct SolveLimits {
 
 /// What a solve that works step by step found.
 struct WireSolution {
-    std::vector<double> current;  // A, (cols), out of the bit lines
-    double bound = 0;             // A, at least the sum over columns of |error of current|
-    int sweeps = 0;               // done
-    bool converged = false;       // whether the bound is within the tolerance
+    std::vector<double> current;    // A, (cols), out of the bit lines
+    double bound = 0;               // A, at least the sum over columns of |error of current|
+    int sweeps = 0;                 // done
+    bool converged = false;         // whether the bound is within the tolerance
     double relative_bound() const;  // over the largest magnitude of a current; 0 where the bound is 0
 };
 
@@ -75,7 +75,7 @@ struct GatedBuffers {
     std::vector<double> conductance, word, bit;                    // S, V, V; blocks, see sweeps.h
     std::vector<double> row_share, row_seen, col_share, col_seen;  // blocks
     std::vector<double> scratch;
-    std::vector<double> sums;                                           // of certificates
+    std::vector<double> sums;  // of certificates
 };
 
 /// Rows with active[i] != 0 conduct; `drive` (rows) V stands behind their drivers. Without resistance the currents are

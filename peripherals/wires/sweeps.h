@@ -67,6 +67,19 @@ struct Certificate {
     double row_rounding = 0;      // A, sum over rows of (sum of magnitudes) * (sum of r S)
 };
 
+/// A conducting row of ladders (ladder.h), and what lies between it and the one before.
+struct Rung {
+    int row = -1;                        // -1: none, only segments
+    double source_ohm = 0, bit_ohm = 0;  // of the source line, of the bit line
+};
+
+/// Legs of the stars of ladders, (cols) each.
+struct LadderLegs {
+    double* bit = nullptr;   // S
+    double* far = nullptr;   // ohm, to the first end of the source line ...
+    double* near = nullptr;  // ... and to its other one
+};
+
 struct Sweeps {
     const char* name;
     /// Returns the least product of a row's shares: what reaches its open end of the drive, were the bit lines at 0 V.
@@ -79,6 +92,8 @@ struct Sweeps {
     void (*solve_cols)(const LineGrid& grid, const double* share, const LineStep& step, double* scratch);
     void (*certify)(const LineGrid& grid, const CellState& cells, const double* row_seen, const double* col_seen,
                     Certificate& certificate);
+    /// cols: a multiple of four; conductance: row by row. Legs of 0 grow by the rungs, one after another.
+    void (*ladders)(int cols, const Rung* rungs, int count, const double* conductance, const LadderLegs& legs);
 };
 
 extern const Sweeps kPortableSweeps;

@@ -22,6 +22,9 @@ inline Vec inverse(Vec x) { return _mm256_div_pd(all(1), x); }
 inline Vec magnitude(Vec a) { return _mm256_andnot_pd(all(-0.0), a); }
 inline Vec least(Vec a, Vec b) { return _mm256_min_pd(a, b); }
 
+inline Vec or_one(Vec x, Vec y) { return _mm256_blendv_pd(all(1), y, _mm256_cmp_pd(x, all(0), _CMP_GT_OQ)); }
+inline Vec positive_or_one(Vec x) { return or_one(x, x); }
+
 inline void transpose(Vec v[4]) {
     const Vec a = _mm256_unpacklo_pd(v[0], v[1]), b = _mm256_unpackhi_pd(v[0], v[1]);
     const Vec c = _mm256_unpacklo_pd(v[2], v[3]), d = _mm256_unpackhi_pd(v[2], v[3]);
@@ -37,7 +40,7 @@ inline void transpose(Vec v[4]) {
 #include "peripherals/wires/sweeps_vector.h"
 
 namespace bitline::wires {
-const Sweeps kAvx2Sweeps{"avx2", factor_rows, factor_cols, solve_rows, solve_cols, certify};
+const Sweeps kAvx2Sweeps{"avx2", factor_rows, factor_cols, solve_rows, solve_cols, certify, ladders};
 }
 
 #endif

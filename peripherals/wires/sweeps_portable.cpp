@@ -47,6 +47,10 @@ inline Vec magnitude(const Vec& a) {
 inline Vec least(const Vec& a, const Vec& b) {
     return each([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
 }
+inline Vec or_one(const Vec& x, const Vec& y) {
+    return each([&](int i) { return x.lane[i] > 0 ? y.lane[i] : 1; });
+}
+inline Vec positive_or_one(const Vec& x) { return or_one(x, x); }
 inline void transpose(Vec v[4]) {
     for (int r = 0; r < 4; ++r)
         for (int c = r + 1; c < 4; ++c) std::swap(v[r].lane[c], v[c].lane[r]);
@@ -59,7 +63,7 @@ inline void transpose(Vec v[4]) {
 
 namespace bitline::wires {
 
-const Sweeps kPortableSweeps{"portable", factor_rows, factor_cols, solve_rows, solve_cols, certify};
+const Sweeps kPortableSweeps{"portable", factor_rows, factor_cols, solve_rows, solve_cols, certify, ladders};
 
 const Sweeps& best_sweeps() {
 #if defined(__x86_64__)

@@ -1,6 +1,7 @@
 // What sweeps.h promises, on vectors of four doubles. The including file defines Vec, load, store, all, add, sub, mul,
-// inverse (1 / x), fused (a * b + c), magnitude, least and transpose (of four vectors) before, in
-// its unnamed namespace: no other file can end up with this code.
+// inverse (1 / x), fused (a * b + c), magnitude, least, positive_or_one(x) (x where it is above
+// 0, else 1), or_one(x, y) (y where x is above 0, else 1) and transpose (of four vectors) before, in its unnamed
+// namespace: no other file can end up with this code.
 
 #include <cstddef>
 
@@ -69,8 +70,7 @@ double factor_rows(const LineGrid& grid, const double* conductance, const LineFa
         for (int first = grid.cols - kSide; first >= 0; first -= kSide) {
             Vec g[groups][kSide];
             for (int n = 0; n < groups; ++n) {
-                for (int r = 0; r < kSide; ++r)
-                    g[n][r] = load(conductance + from + n * next + (first + r) * kSide);
+                for (int r = 0; r < kSide; ++r) g[n][r] = load(conductance + from + n * next + (first + r) * kSide);
                 transpose(g[n]);
             }
             for (int c = kSide - 1; c >= 0; --c) {
@@ -273,9 +273,9 @@ void certify(const LineGrid& grid, const CellState& cells, const double* row_see
             Vec x[kSide];
             for (int r = 0; r < kSide; ++r) {
                 const std::ptrdiff_t cell = at + r * kSide;
-                x[r] = cells.current ? load(cells.current + cell)
-                                     : mul(load(cells.conductance + cell),
-                                           sub(load(cells.word + cell), load(cells.bit + cell)));
+                x[r] = cells.current
+                           ? load(cells.current + cell)
+                           : mul(load(cells.conductance + cell), sub(load(cells.word + cell), load(cells.bit + cell)));
             }
             certify_cols(grid.col_ohm + row, x, cells.bit + at, last ? all(0) : load(cells.bit + at + next),
                          col_seen + at,
@@ -289,6 +289,37 @@ void certify(const LineGrid& grid, const CellState& cells, const double* row_see
         certificate.row_error += lane_sum(sums.error);
         certificate.row_rounding += lane_sum(mul(sums.sizes, sums.reach));
     }
+}
+
+// ------------------------------------------------------------------------------------------------ ladders
+
+void ladders(int cols, const Rung* rungs, int count, const double* conductance, const LadderLegs& legs) {
+    for_panels(cols, [&]<int panels>(int col) {
+        Vec y[panels], far[panels], near[panels];
+        for (int n = 0; n < panels; ++n) {
+            y[n] = load(legs.bit + col + n * kSide);
+            far[n] = load(legs.far + col + n * kSide);
+            near[n] = load(legs.near + col + n * kSide);
+        }
+        for (int k = 0; k < count; ++k) {
+            const Vec source_ohm = all(rungs[k].source_ohm), bit_ohm = all(rungs[k].bit_ohm);
+            const double* row = conductance + std::ptrdiff_t(rungs[k].row) * cols + col;
+            for (int n = 0; n < panels; ++n) {
+                const Vec g = rungs[k].row >= 0 ? load(row + n * kSide) : all(0), r = add(near[n], source_ohm);
+                const Vec q = fused(bit_ohm, y[n], all(1)), sum = fused(g, fused(r, y[n], q), y[n]);
+                const Vec one = inverse(mul(q, positive_or_one(sum)));  // one division for both 1 / q and 1 / sum
+                const Vec over_sum = mul(q, one), g_share = or_one(sum, mul(mul(g, q), over_sum));
+                far[n] = fused(r, g_share, far[n]);
+                near[n] = mul(mul(r, y[n]), over_sum);
+                y[n] = mul(sum, mul(sum, one));
+            }
+        }
+        for (int n = 0; n < panels; ++n) {
+            store(legs.bit + col + n * kSide, y[n]);
+            store(legs.far + col + n * kSide, far[n]);
+            store(legs.near + col + n * kSide, near[n]);
+        }
+    });
 }
 
 }  // namespace
