@@ -223,10 +223,9 @@ TEST(GatedWires, HaveTheVoltagesOfADirectSolve) {
             voltages_of(prepare_gated(array.grid(), array.options), array.drive, buffers, solution);
         const auto exact = array.exact();
         for (size_t k = 0; k < array.g.size(); ++k) {
-            if (array.active[k / size_t(array.cols)] == 0)
-                EXPECT_EQ(volts.word[k], array.drive[k / size_t(array.cols)]);
-            else
-                EXPECT_NEAR(volts.word[k], double(exact.word[k]), 1e-12) << array.text();
+            const size_t row = k / size_t(array.cols);
+            const double word = array.active[row] == 0 ? array.drive[row] : double(exact.word[k]);
+            EXPECT_NEAR(volts.word[k], word, array.active[row] == 0 ? 0 : 1e-12) << array.text();
             bool conducts = false;  // else the bit line hangs on nothing but its own end
             for (size_t i = 0; i < array.active.size(); ++i)
                 conducts |= array.active[i] != 0 && array.g[i * size_t(array.cols) + k % size_t(array.cols)] > 0;
@@ -272,9 +271,9 @@ TEST(GatedWires, TakeAnyResistance) {
         array.drive.assign(7, 0.3);
         array.options = {ohm, ohm, ohm, ohm, Drive::left, Sense::bottom};
         const WireSolution solution = solve(array);
-        for (const double i : solution.current) EXPECT_TRUE(std::isfinite(i) && i >= 0) << ohm;
-        EXPECT_TRUE(std::isfinite(solution.bound));
-        if (ohm < 1) EXPECT_LE(error_of(solution, array.exact().current), solution.bound + 1e-18);
+        for (const double i : solution.current) EXPECT_TRUE(std::isfinite(i)) << ohm;
+        EXPECT_TRUE(std::isfinite(solution.bound)) << ohm;
+        EXPECT_LE(error_of(solution, array.exact().current), solution.bound + 1e-18) << ohm;
     }
 }
 
