@@ -18,10 +18,11 @@ namespace bitline::cli {
 namespace {
 
 using Pattern = WireStudyOptions::Pattern;
+using Topology = WireStudyOptions::Topology;
 
 struct Arguments {
     std::optional<std::string> architecture, device, rows, cols, row_ohm, col_ohm, driver_ohm, sense_ohm, drive, sense;
-    std::optional<std::string> pattern, voltage, vectors, seed, plot, json;
+    std::optional<std::string> topology, active, tolerance, pattern, voltage, vectors, seed, plot, json;
     std::vector<std::string> settings;
 
     std::string base() const { return architecture.value_or("default"); }
@@ -47,7 +48,7 @@ struct Arguments {
 struct Run {
     Architecture architecture;
     WireStudyOptions options;
-    std::string pattern = "random";
+    std::string pattern = "random", topology = "crossbar";
     WireStudy study;
 };
 
@@ -56,6 +57,13 @@ Pattern parse_pattern(const std::string& text) {
     if (text == "low") return Pattern::low;
     if (text == "high") return Pattern::high;
     throw ConfigError(fmt::format("--cells = {} is none of random, low, high", printable(text)));
+}
+
+Topology parse_topology(const std::string& text) {
+    if (text == "crossbar") return Topology::crossbar;
+    if (text == "gated") return Topology::gated;
+    if (text == "ladder") return Topology::ladder;
+    throw ConfigError(fmt::format("--topology = {} is none of crossbar, gated, ladder", printable(text)));
 }
 
 /// The factors of solving for voltages take some 44 bytes for each cell and doubling of the size.
@@ -71,6 +79,12 @@ Run begin(const Arguments& a) {
     if (a.voltage) run.options.voltage = parse_number("--voltage", *a.voltage, 0, 100, true);
     if (a.vectors) run.options.vectors = static_cast<int>(parse_whole("--vectors", *a.vectors, 1, 10000));
     if (a.seed) run.options.seed = static_cast<uint64_t>(parse_whole("--seed", *a.seed, 0, (int64_t(1) << 53) - 1));
+    if (a.active) run.options.active = parse_number("--active", *a.active, 0, 1, true);
+    run.topology = a.topology.value_or("crossbar");
+    run.options.topology = parse_topology(run.topology);
+    if (a.tolerance && run.options.topology != Topology::gated)
+        throw ConfigError("--tolerance is for --topology gated: crossbars and ladders are solved directly");
+    if (a.tolerance) run.options.tolerance = parse_number("--tolerance", *a.tolerance, 0, 1, true);
     run.pattern = a.pattern.value_or("random");
     run.options.pattern = parse_pattern(run.pattern);
     run.architecture = read_chip(a.base(), a.all_settings());
@@ -106,6 +120,21 @@ std::string error_text(const ProductError& error) {
     return fmt::format("{:.4g} %, at most {:.4g} %", 100 * error.rms, 100 * error.largest);
 }
 
+/// How far gated rows are from one matrix, and how exactly they were solved.
+std::string gated_text(const Run& run) {
+    const WireStudy& study = run.study;
+    if (run.options.topology == Topology::crossbar) return {};
+    std::string text = fmt::format("one matrix    {} of the rms product: mean contributions of cells for all inputs\n",
+                                   error_text(study.linear));
+    if (run.options.topology == Topology::ladder) return text;
+    text += fmt::format("solved        to {:.2g} of the largest current, guaranteed, in at most {} sweeps\n",
+                        study.bound, study.sweeps);
+    if (study.unconverged > 0)
+        text += fmt::format("not converged {} inputs stay above {:.2g}\n", count_text(study.unconverged),
+                            run.options.tolerance);
+    return text;
+}
+
 std::string report(const Run& run) {
     const WireStudy& study = run.study;
     const WireOptions& lines = run.architecture.wires.lines;
@@ -123,11 +152,24 @@ std::string report(const Run& run) {
     text += fmt::format("most current  {:.4g} uA in a bit line\n", 1e6 * study.largest_current);
     text += fmt::format("worst cell    {:.4g} % of G_max seen wrongly, {}\n", 100 * study.error(cell_of(study, worst)),
                         place_text(worst));
-    text += fmt::format("\n{} random inputs, each row driven or not\n", count_text(run.options.vectors));
+    text += fmt::format("\n{} random inputs, each row driven with probability {:.4g}\n",
+                        count_text(run.options.vectors), run.options.active);
     text += fmt::format("product error {} of the rms product\n", error_text(study.product));
     text += fmt::format("rescaled      {}, with one factor of {:.4g} for all results\n",
                         error_text(study.scaled_product), study.common_gain);
-    return text;
+    return text + gated_text(run);
+}
+
+Json gated_json(const Run& run) {
+    const WireStudy& study = run.study;
+    if (run.options.topology == Topology::crossbar) return nullptr;
+    Json json{{"linear_error", {{"rms", number(study.linear.rms)}, {"largest", number(study.linear.largest)}}}};
+    if (run.options.topology == Topology::ladder) return json;
+    json["tolerance"] = number(run.options.tolerance);
+    json["bound"] = number(study.bound);
+    json["sweeps"] = study.sweeps;
+    json["unconverged"] = study.unconverged;
+    return json;
 }
 
 Json matrix_json(const WireStudy& study, const std::function<double(size_t)>& value) {
@@ -159,6 +201,7 @@ Json json_of(const Run& run, const Arguments& a) {
             {"architecture", to_json(run.architecture, a.base(), a.all_settings())},
             {"rows", study.rows},
             {"cols", study.cols},
+            {"topology", run.topology},
             {"cells", run.pattern},
             {"seed", run.options.seed},
             {"row_voltage", number(run.options.voltage)},
@@ -167,9 +210,11 @@ Json json_of(const Run& run, const Arguments& a) {
             {"largest_column_current", number(study.largest_current)},
             {"worst_cell", cell_json(worst, "error", study.error(cell_of(study, worst)))},
             {"vectors", run.options.vectors},
+            {"active", number(run.options.active)},
             {"product_error", error(study.product)},
             {"common_gain", number(study.common_gain)},
             {"rescaled_product_error", error(study.scaled_product)},
+            {"gated", gated_json(run)},
             {"column_gain", gains},
             {"target", matrix(study.target)},
             {"conductance", matrix(study.conductance)},
@@ -208,9 +253,13 @@ Command make_wires(const CommandEntry& entry) {
         entry,
         "Solves one linear array exactly: word lines driven at one end, bit lines held at 0 V at one end, cells at\n"
         "their levels without errors. For a whole network: bitline simulate with a resistance below wires.\n"
+        "In 1T1R arrays whose input is the gate, rows that are not driven are disconnected: with --topology gated\n"
+        "source lines run along the rows (wires.row_ohm, wires.driver_ohm), with --topology ladder along the bit\n"
+        "lines (wires.drive: left at row 0, right at the last one). Every input is then solved for itself.\n"
         "Examples:\n"
         "  bitline wires --row-ohm 2.5 --col-ohm 2.5\n"
         "  bitline wires --rows 256 --cols 64 --device rram-wan2022 --row-ohm 1 --col-ohm 1 --plot wires.svg\n"
+        "  bitline wires --row-ohm 2.5 --col-ohm 2.5 --topology gated --active 0.25\n"
         "  bitline wires --row-ohm 2.5 --col-ohm 2.5 --set compensation.wires=targets --json -\n");
     auto a = std::make_shared<Arguments>();
     add_text(command, "--rows", a->rows, "R", "word lines, 1 to 1024 (array.rows)");
@@ -221,6 +270,10 @@ Command make_wires(const CommandEntry& entry) {
     add_text(command, "--sense-ohm", a->sense_ohm, "OHM", "at the end of a bit line (wires.sense_ohm)");
     add_text(command, "--drive", a->drive, "SIDE", "left, right or both (wires.drive)");
     add_text(command, "--sense", a->sense, "SIDE", "bottom or top (wires.sense)");
+    add_text(command, "--topology", a->topology, "T", "crossbar, gated or ladder (crossbar)");
+    add_text(command, "--active", a->active, "SHARE", "of the rows that a random input drives (0.5)");
+    add_text(command, "--tolerance", a->tolerance, "E",
+             "of a gated array's guaranteed error over its largest current (1e-9)");
     add_text(command, "--cells", a->pattern, "WHAT", "levels of the cells: random, low or high (random)");
     add_text(command, "--voltage", a->voltage, "V", "of a driven row (0.2)");
     add_text(command, "--vectors", a->vectors, "N", "random inputs for the error of a product (200)");

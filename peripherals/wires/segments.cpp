@@ -77,6 +77,17 @@ void check_faults(const CellGrid& cells, const WireOptions& options, std::span<c
 
 }  // namespace
 
+void check_most_ohm(const WireOptions& options) {
+    constexpr double kMostOhm = 1e30;
+    for (const double ohm : {options.row_ohm, options.col_ohm, options.driver_ohm, options.sense_ohm})
+        if (ohm > kMostOhm) throw ConfigError(fmt::format("wires: {} ohm: must be at most {} ohm", ohm, kMostOhm));
+}
+
+void check_volts(double volts, const char* name, std::size_t index) {
+    if (std::abs(volts) <= 1e6) return;
+    throw ConfigError(fmt::format("wires: {} {} is {} V: must lie within -1e6 .. 1e6 V", name, index, volts));
+}
+
 void lay_segments(const CellGrid& cells, const WireOptions& options, std::span<const SegmentFault> faults,
                   Segments& segments) {
     check(options);

@@ -2,6 +2,7 @@
 
 // The conductances of an array's wires, segment by segment.
 
+#include <cstddef>
 #include <span>
 #include <vector>
 
@@ -21,5 +22,11 @@ struct Segments {
 /// largest cell: its voltage is below 1e-22 of any cell's, and sums of positive numbers lose nothing beside it.
 void lay_segments(const CellGrid& cells, const WireOptions& options, std::span<const SegmentFault> faults,
                   Segments& segments);
+
+/// Throws ConfigError for a resistance above 1e30 ohm, for solvers that multiply conductances by resistances.
+void check_most_ohm(const WireOptions& options);
+
+/// Throws ConfigError, by name and index, for a voltage that is not finite or beyond 1e6 V.
+void check_volts(double volts, const char* name, std::size_t index);
 
 }  // namespace bitline::wires

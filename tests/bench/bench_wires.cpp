@@ -5,6 +5,9 @@
 // left, sensed at the bottom. The sparse solve is Eigen's SimplicialLDLT with AMD ordering: its analysis is not
 // counted, its factorization and the solves for every word line are. The error is the largest difference of an entry
 // from the sparse solve's, over the largest entry.
+//
+// Gated rows: time per input vector that drives half of the rows, for a guaranteed error of 1e-6 of the largest column
+// current, beside the same sparse solve's factorization and one right-hand side. Ladders likewise, which are exact.
 
 #include <fmt/format.h>
 
@@ -19,6 +22,8 @@
 #include "bench/json_file.h"
 #include "bench/peaks.h"
 #include "core/random.h"
+#include "peripherals/wires/gated.h"
+#include "peripherals/wires/ladder.h"
 #include "peripherals/wires/reduction.h"
 
 namespace {
@@ -208,19 +213,120 @@ nlohmann::ordered_json json_of(const Row& row, int threads) {
     return result;
 }
 
+// ---------------------------------------------------------------------------------------------- gated rows
+
+struct GatedRow {
+    int size = 0;
+    double seconds = 0, sparse_seconds = 0, ladder_seconds = 0;  // per input vector; 0: not measured
+    double bound = 0, error = 0;                                 // over the largest current; error: not measured
+    int sweeps = 0;
+};
+
+/// Every second row, in an order that depends on `number`.
+std::vector<uint8_t> draw_rows(int size, int number) {
+    const bitline::StreamKey key = bitline::stream_key(1, 0, bitline::Purpose::test);
+    std::vector<uint8_t> active(static_cast<size_t>(size));
+    for (int i = 0; i < size; ++i)
+        active[size_t(i)] = bitline::philox({uint32_t(i), 1, uint32_t(number), 0}, key)[0] >> 31;
+    return active;
+}
+
+/// Seconds; `current` gets what is found for 1 V at the rows that conduct.
+double solve_gated_sparse(int size, std::vector<double> cells, const std::vector<uint8_t>& active,
+                          std::vector<double>& current) {
+    for (size_t k = 0; k < cells.size(); ++k)
+        if (active[k / size_t(size)] == 0) cells[k] = 0;
+    const Eigen::SparseMatrix<double> system = node_system(size, cells);
+    Eigen::SimplicialLDLT<Eigen::SparseMatrix<double>> solver;
+    solver.analyzePattern(system);
+    Eigen::VectorXd sources = Eigen::VectorXd::Zero(system.rows());
+    for (int i = 0; i < size; ++i) sources(i * size) = 1 / kEnd;
+    const double start = bench::thread_seconds();
+    solver.factorize(system);
+    const Eigen::VectorXd volts = solver.solve(sources);
+    const double seconds = bench::thread_seconds() - start;
+    current.clear();
+    for (int j = 0; j < size; ++j) current.push_back(volts(2 * size * size - size + j) / kEnd);
+    return seconds;
+}
+
+/// Median over input vectors of the best of some rounds each.
+GatedRow measure_gated(int size, int rounds, bool sparse) {
+    constexpr int kVectors = 9;
+    const std::vector<double> conductance = make_cells(size), drive(size_t(size), 1.0);
+    const CellGrid cells{size, size, conductance};
+    const bitline::GatedArray array = bitline::prepare_gated(cells, options());
+    const bitline::LadderArray ladders = bitline::prepare_ladders(cells, options());
+    bitline::GatedBuffers buffers;
+    bitline::LadderBuffers ladder_buffers;
+    bitline::WireSolution solution;
+    bitline::SolveLimits limits;
+    limits.tolerance = 1e-6;
+    GatedRow row{size};
+    std::vector<double> times, ladder_times, current(static_cast<size_t>(size));
+    for (int vector = 0; vector < kVectors; ++vector) {
+        const std::vector<uint8_t> active = draw_rows(size, vector);
+        double best = 1e30, best_ladder = 1e30;
+        for (int round = 0; round < 10 * rounds; ++round) {
+            double start = bench::thread_seconds();
+            bitline::solve_gated(array, drive, active, limits, buffers, solution);
+            best = std::min(best, bench::thread_seconds() - start);
+            start = bench::thread_seconds();
+            bitline::solve_ladders(ladders, 1, active, ladder_buffers, current);
+            best_ladder = std::min(best_ladder, bench::thread_seconds() - start);
+        }
+        times.push_back(best);
+        ladder_times.push_back(best_ladder);
+        row.bound = std::max(row.bound, solution.relative_bound());
+        row.sweeps = std::max(row.sweeps, solution.sweeps);
+    }
+    std::nth_element(times.begin(), times.begin() + kVectors / 2, times.end());
+    std::nth_element(ladder_times.begin(), ladder_times.begin() + kVectors / 2, ladder_times.end());
+    row.seconds = times[kVectors / 2];
+    row.ladder_seconds = ladder_times[kVectors / 2];
+    if (!sparse) return row;
+    row.sparse_seconds = solve_gated_sparse(size, conductance, draw_rows(size, kVectors - 1), current);
+    row.error = difference(solution.current, current);
+    return row;
+}
+
+void print_row(const GatedRow& row) {
+    fmt::print("{:4} x {:<4} gated {:9.1f} us per vector, {} sweeps, bound {:.1e}; ladders {:.1f} us", row.size,
+               row.size, row.seconds * 1e6, row.sweeps, row.bound, row.ladder_seconds * 1e6);
+    if (row.sparse_seconds > 0)
+        fmt::print("; sparse solve {:.1f} ms: {:.0f} times as long, error {:.1e}", row.sparse_seconds * 1e3,
+                   row.sparse_seconds / row.seconds, row.error);
+    fmt::print("\n");
+}
+
+nlohmann::ordered_json json_of(const GatedRow& row) {
+    nlohmann::ordered_json result{{"size", row.size},
+                                  {"us", row.seconds * 1e6},
+                                  {"sweeps", row.sweeps},
+                                  {"bound", row.bound},
+                                  {"ladder_us", row.ladder_seconds * 1e6}};
+    if (row.sparse_seconds > 0) {
+        result["sparse_us"] = row.sparse_seconds * 1e6;
+        result["times_sparse"] = row.sparse_seconds / row.seconds;
+        result["error"] = row.error;
+    }
+    return result;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     CLI::App app{"Times arrays with resistive wires on one core, beside a sparse direct solve"};
     std::string json;
     std::vector<int> sizes{64, 128, 256, 512};
-    int rounds = 10, threads = 1, sparse_up_to = 256;
+    int rounds = 10, threads = 1, sparse_up_to = 256, most_gated = 256;
     app.add_option("--json", json, "write the figures to this file");
     app.add_option("--size", sizes, "rows and columns")->check(CLI::Range(1, bitline::kMostLines));
     app.add_option("--rounds", rounds, "of which the best counts")->check(CLI::Range(1, 1000));
     app.add_option("--threads", threads, "also compare so many threads with one")->check(CLI::Range(1, 1024));
     app.add_option("--sparse-up-to", sparse_up_to, "largest size of the sparse solve (512 takes a minute); 0: none")
         ->check(CLI::Range(0, 1024));
+    app.add_option("--gated-up-to", most_gated, "largest size with gated rows; 0: none")->check(CLI::Range(0, 1024));
     CLI11_PARSE(app, argc, argv);
     nlohmann::ordered_json result{{"elimination", bitline::wires::best_elimination().name}};
     fmt::print("elimination: {}\n", bitline::wires::best_elimination().name);
@@ -228,6 +334,12 @@ int main(int argc, char** argv) {
         const Row row = measure(size, rounds, threads, size <= sparse_up_to);
         print_row(row, threads);
         result["rows"].push_back(json_of(row, threads));
+    }
+    for (const int size : sizes) {
+        if (size > most_gated) continue;
+        const GatedRow row = measure_gated(size, rounds, size <= sparse_up_to);
+        print_row(row);
+        result["gated"].push_back(json_of(row));
     }
     return bench::write_json("bench_wires", json, result);
 }

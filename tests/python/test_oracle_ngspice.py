@@ -38,21 +38,29 @@ def make_array(rows, cols, seed, drive, sense):
 
 
 def netlist(array):
-    """Nodes: s a source, w a word line and b a bit line at a cell, k behind a sense amplifier's resistance."""
+    """Nodes: s a source, w a word or source line and b a bit line at a cell, k behind a sense amplifier's resistance."""
     rows, cols = array["rows"], array["cols"]
     lines = ["array with wires"]
 
     def resistor(a, b, ohm):
         lines.append(f"R{len(lines)} {a} {b} {ohm!r}")
 
-    for i in range(rows):
-        lines.append(f"V{i} s{i} 0 DC {array['volts'][i]!r}")
+    def driven_line(source, nodes):
         if array["drive"] in ("left", "both"):
-            resistor(f"s{i}", f"w{i}_0", array["driver_ohm"])
+            resistor(source, nodes[0], array["driver_ohm"])
         if array["drive"] in ("right", "both"):
-            resistor(f"s{i}", f"w{i}_{cols - 1}", array["driver_ohm"])
-        for j in range(cols - 1):
-            resistor(f"w{i}_{j}", f"w{i}_{j + 1}", array["row_ohm"])
+            resistor(source, nodes[-1], array["driver_ohm"])
+        for a, b in zip(nodes, nodes[1:]):
+            resistor(a, b, array["row_ohm"])
+
+    if array.get("topology") == "ladder":
+        lines.append(f"V0 s0 0 DC {array['volts'][0]!r}")
+        for j in range(cols):
+            driven_line("s0", [f"w{i}_{j}" for i in range(rows)])
+    else:
+        for i in range(rows):
+            lines.append(f"V{i} s{i} 0 DC {array['volts'][i]!r}")
+            driven_line(f"s{i}", [f"w{i}_{j}" for j in range(cols)])
     for j in range(cols):
         resistor(f"b{rows - 1 if array['sense'] == 'bottom' else 0}_{j}", f"k{j}", array["sense_ohm"])
         lines.append(f"Vk{j} k{j} 0 DC 0")
@@ -60,7 +68,7 @@ def netlist(array):
             resistor(f"b{i}_{j}", f"b{i + 1}_{j}", array["col_ohm"])
     for i in range(rows):
         for j in range(cols):
-            if array["conductance"][i * cols + j] > 0:
+            if array["conductance"][i * cols + j] > 0 and array.get("active", [1] * rows)[i]:
                 resistor(f"w{i}_{j}", f"b{i}_{j}", 1 / array["conductance"][i * cols + j])
     lines += [".control", "set numdgt=16", "op"]
     lines += [f"print i(vk{j})" for j in range(cols)]
@@ -94,7 +102,20 @@ def run_ngspice(ngspice, array, folder):
     ],
 )
 def test_currents_and_voltages_agree(rows, cols, drive, sense, ngspice, tool, tmp_path, record_property):
+    compare(make_array(rows, cols, rows + cols, drive, sense), ngspice, tool, tmp_path, record_property)
+
+
+@pytest.mark.parametrize("topology, drive", [("gated", "left"), ("gated", "right"), ("ladder", "left"), ("ladder", "both")])
+@pytest.mark.parametrize("rows, cols, sense", [(16, 16, "bottom"), (32, 32, "top")])
+def test_gated_rows_agree(rows, cols, sense, topology, drive, ngspice, tool, tmp_path, record_property):
     array = make_array(rows, cols, rows + cols, drive, sense)
+    active = np.random.default_rng(cols).random(rows) < 0.5
+    array.update(topology=topology, active=[int(a) for a in active])
+    compare(array, ngspice, tool, tmp_path, record_property)
+
+
+def compare(array, ngspice, tool, tmp_path, record_property):
+    rows, cols = array["rows"], array["cols"]
     (tmp_path / "given.json").write_text(json.dumps(array))
     subprocess.run([tool("probe_wires"), tmp_path / "given.json", tmp_path / "out.json"], check=True)
     ours = json.loads((tmp_path / "out.json").read_text())

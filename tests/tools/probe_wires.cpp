@@ -3,14 +3,18 @@
 //   probe_wires GIVEN.json OUT.json
 //
 // GIVEN.json: {"rows": R, "cols": C, "conductance": [S, row by row], "row_ohm", "col_ohm", "driver_ohm", "sense_ohm",
-// "drive": "left", "right" or "both", "sense": "bottom" or "top", "volts": [V, (rows)]}. OUT.json: {"current": [A, from
-// the effective conductances], "word": [V, (rows, cols)], "bit": likewise}.
+// "drive": "left", "right" or "both", "sense": "bottom" or "top", "volts": [V, (rows)]}, and for gated rows "topology":
+// "gated" or "ladder" and "active": [0 or 1, (rows)]; ladders are driven by the first of "volts". OUT.json: {"current":
+// [A, of crossbars from the effective conductances], "word": [V, (rows, cols), of ladders the source lines], "bit":
+// likewise, "bound": of gated rows, A}.
 
 #include <exception>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "peripherals/wires/gated.h"
+#include "peripherals/wires/ladder.h"
 #include "peripherals/wires/reduction.h"
 
 namespace {
@@ -43,6 +47,28 @@ nlohmann::json answer(const nlohmann::json& given) {
     return {{"current", current}, {"word", inside.word}, {"bit", inside.bit}};
 }
 
+nlohmann::json gated_answer(const nlohmann::json& given) {
+    const std::vector<double> conductance = given.at("conductance"), volts = given.at("volts");
+    const std::vector<uint8_t> active = given.at("active");
+    const bitline::CellGrid cells{given.at("rows"), given.at("cols"), conductance};
+    if (given.at("topology") == "ladder") {
+        const bitline::LadderArray ladders = bitline::prepare_ladders(cells, options_of(given));
+        bitline::LadderBuffers buffers;
+        std::vector<double> current(size_t(cells.cols));
+        bitline::solve_ladders(ladders, volts.at(0), active, buffers, current);
+        const bitline::ArrayVoltages inside = bitline::ladder_voltages(ladders, volts.at(0), active);
+        return {{"current", current}, {"word", inside.word}, {"bit", inside.bit}};
+    }
+    const bitline::GatedArray array = bitline::prepare_gated(cells, options_of(given));
+    bitline::GatedBuffers buffers;
+    bitline::WireSolution solution;
+    bitline::SolveLimits limits;
+    limits.tolerance = 1e-15;  // down to the floor
+    bitline::solve_gated(array, volts, active, limits, buffers, solution);
+    const bitline::ArrayVoltages inside = bitline::voltages_of(array, volts, buffers, solution);
+    return {{"current", solution.current}, {"word", inside.word}, {"bit", inside.bit}, {"bound", solution.bound}};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -53,7 +79,8 @@ int main(int argc, char** argv) {
     try {
         std::ifstream in(argv[1]);
         std::ofstream out(argv[2]);
-        out << answer(nlohmann::json::parse(in)).dump();
+        const nlohmann::json given = nlohmann::json::parse(in);
+        out << (given.contains("topology") ? gated_answer(given) : answer(given)).dump();
         return out.flush() ? 0 : 1;
     } catch (const std::exception& error) {
         std::cerr << "probe_wires: " << error.what() << '\n';
