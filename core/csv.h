@@ -29,8 +29,9 @@ struct CsvTable {
 };
 
 /// Reads a file of at most 256 MiB. Its header names, in any order, the columns of one of `headers`. Blank lines and
-/// lines that start with # are skipped, blanks and quotes around values do not count (no value holds a comma). Throws FormatError with file and line for a
-/// file without rows, another header, or a row with more or fewer values than columns. `what` names the file's role.
+/// lines that start with # are skipped, blanks and quotes around values do not count (no value holds a comma). Throws
+/// FormatError with file and line for a file without rows, another header, or a row with more or fewer values than
+/// columns. `what` names the file's role.
 CsvTable read_csv(const std::string& path, const std::string& what,
                   const std::vector<std::vector<std::string>>& headers);
 

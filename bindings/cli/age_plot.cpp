@@ -7,10 +7,10 @@
 #include <cmath>
 #include <sstream>
 
-#include "core/ages.h"
 #include "bindings/cli/simulate_report.h"
 #include "bindings/cli/svg.h"
 #include "bindings/cli/terminal.h"
+#include "core/ages.h"
 #include "core/error.h"
 
 namespace bitline::cli {

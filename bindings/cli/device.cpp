@@ -2,10 +2,10 @@
 
 #include <memory>
 
-#include "core/ages.h"
 #include "bindings/cli/command.h"
 #include "bindings/cli/inputs.h"
 #include "bindings/cli/terminal.h"
+#include "core/ages.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "devices/cell_curves.h"

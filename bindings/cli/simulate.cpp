@@ -5,12 +5,12 @@
 #include <memory>
 
 #include "bindings/cli/age_plot.h"
-#include "core/ages.h"
 #include "bindings/cli/command.h"
 #include "bindings/cli/inputs.h"
 #include "bindings/cli/progress.h"
 #include "bindings/cli/simulate_report.h"
 #include "bindings/cli/terminal.h"
+#include "core/ages.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/kernels/kernels.h"

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/ages.h"
 #include "bindings/cli/terminal.h"
+#include "core/ages.h"
 #include "core/files.h"
 #include "core/kernels/kernels.h"
 #include "core/parallel.h"
