@@ -22,6 +22,23 @@ def test_lenet_gets_as_far_as_its_data(program, tmp_path, strength):
 
 
 @pytest.mark.parametrize("strength", STRENGTHS)
+def test_lenet_learns_from_a_teacher_that_is_there(program, tmp_path, strength):
+    (tmp_path / "lenet_float.h5").write_bytes(b"no network")
+    result = run(program, "lenet_mnist.sh", tmp_path / "no_data", strength, cwd=tmp_path)
+    assert result.returncode == 2 and "no_data/train-images-idx3-ubyte.gz" in result.stderr, result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["lenet_float.h5"]
+
+
+def test_lenet_measures_by_a_command_that_the_program_takes(program, tmp_path):
+    """All but the last command replaced by true, which the script cannot tell from the program."""
+    fake = tmp_path / "bitline"
+    fake.write_text(f'#!/bin/sh\n[ "$1" = train ] || exec {program} "$@"\n')
+    fake.chmod(0o755)
+    result = run(fake, "lenet_mnist.sh", tmp_path / "no_data", cwd=tmp_path)
+    assert result.returncode == 2 and "lenet_device.h5" in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
 def test_resnet_gets_as_far_as_its_data(program, tmp_path, strength):
     (tmp_path / "data").mkdir()
     for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
