@@ -62,7 +62,7 @@ struct GatedArray {
     std::vector<double> conductance;  // S, (rows, stride), from the driven end to the open one
 };
 
-/// Throws ConfigError for what `effective_conductances` refuses, for a resistance above 1e20 ohm, and for source lines
+/// Throws ConfigError for what `effective_conductances` refuses, for a resistance above 1e30 ohm, and for source lines
 /// that are driven at both ends.
 GatedArray prepare_gated(const CellGrid& cells, const WireOptions& options);
 
