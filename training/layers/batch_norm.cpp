@@ -18,9 +18,9 @@ Parameter norm_parameter(const std::string& name, const std::vector<float>& valu
 
 }  // namespace
 
-NormNumbers::NormNumbers(const BatchNorm& op, bool affine)
+NormNumbers::NormNumbers(const BatchNorm& op, bool learned)
     : epsilon(op.epsilon),
-      affine(affine),
+      affine(learned),
       gamma(norm_parameter("gamma", op.gamma)),
       beta(norm_parameter("beta", op.beta)),
       mean{"mean", op.mean},

@@ -6,8 +6,8 @@ namespace bitline::training {
 
 /// What a batch norm learns, and its running statistics.
 struct NormNumbers {
-    /// `affine`: gamma and beta are learned; else they stay as they are.
-    NormNumbers(const BatchNorm& op, bool affine);
+    /// `learned`: gamma and beta are; else they stay as they are.
+    NormNumbers(const BatchNorm& op, bool learned);
 
     std::vector<Parameter*> parameters();
     std::vector<State*> states() { return {&mean, &variance}; }
