@@ -126,3 +126,41 @@ def test_bad_input_is_refused(run_bitline, tmp_path, arguments, says):
     for text in says:
         assert text in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("topology", ["gated", "ladder"])
+def test_one_gated_cell_is_a_series_of_resistors(run_bitline, topology):
+    result = studied(run_bitline, "--rows", "1", "--cols", "1", "--driver-ohm", "300", "--sense-ohm", "700", "--cells", "high",
+                     "--set", "weights.subtraction=digital", "--topology", topology, "--active", "1")
+    seen = 1 / result["target"][0][0] + 1000
+    assert result["largest_column_current"] == pytest.approx(0.2 / seen, rel=1e-9)
+    assert result["total_loss"] == pytest.approx(1000 / seen, rel=1e-9)
+
+
+def test_gated_arrays_are_solved_to_the_tolerance(run_bitline):
+    size = ["--rows", "32", "--cols", "32", *WIRED, "--topology", "gated"]
+    fine, coarse = (studied(run_bitline, *size, "--tolerance", tolerance) for tolerance in ("1e-10", "1e-3"))
+    assert fine["gated"]["bound"] <= 1e-10 < coarse["gated"]["bound"] <= 1e-3
+    assert fine["gated"]["sweeps"] > coarse["gated"]["sweeps"]
+    assert coarse["product_error"]["rms"] == pytest.approx(fine["product_error"]["rms"], rel=1e-2)
+
+
+@pytest.mark.parametrize("topology", ["gated", "ladder"])
+def test_rows_that_are_not_driven_are_not_there(run_bitline, topology):
+    size = ["--rows", "32", "--cols", "32", *WIRED, "--topology", topology]
+    few, many = (studied(run_bitline, *size, "--active", share) for share in ("0.1", "0.9"))
+    assert 0 < few["product_error"]["rms"] < many["product_error"]["rms"]
+    assert many == studied(run_bitline, *size, "--active", "0.9", "--seed", "0")
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["--topology", "mesh"], "none of crossbar, gated, ladder"),
+    (["--topology", "gated", "--drive", "both"], "driven at one end"),
+    (["--topology", "gated", "--active", "2"], "violates 0 < --active <= 1"),
+    (["--topology", "gated", "--tolerance", "0"], "violates 0 < --tolerance <= 1"),
+    (["--topology", "gated", "--tolerance", "nan"], "--tolerance = nan"),
+    (["--topology", "ladder", "--tolerance", "1e-6"], "--tolerance is for --topology gated"),
+])
+def test_wrong_topologies_are_told(run_bitline, arguments, says):
+    result = run_bitline(["wires", *WIRED, *arguments])
+    assert result.returncode == 2 and says in result.stderr, result.stderr
