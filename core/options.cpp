@@ -215,7 +215,8 @@ OptionText setting_option(const std::string& path, const std::string& value) {
     option.where = setting_name(path, value);
     option.from_setting = true;
     if (!is_plain_text(path) || !is_plain_text(value)) {
-        throw ConfigError("keys and values of an architecture are UTF-8 text without control characters");
+        throw ConfigError(setting_name(printable(path), printable(value)) +
+                          ": keys and values of an architecture are UTF-8 text without control characters");
     }
     return option;
 }

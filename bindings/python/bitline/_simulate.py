@@ -16,9 +16,14 @@ with warnings.catch_warnings():
     from tqdm.auto import tqdm
 
 
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
 def shows_progress(progress: bool | None) -> bool:
     """Unless asked for or not: on a terminal and in notebooks."""
-    return progress if progress is not None else sys.stderr.isatty() or "ipykernel" in sys.modules
+    return progress if progress is not None else sys.stderr.isatty() or _in_notebook()
 
 
 def simulate(

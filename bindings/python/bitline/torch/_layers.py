@@ -146,6 +146,7 @@ class CrossbarLayer(nn.Module):
         return {**self.__dict__, "_made": None}  # a chip is made again, the same
 
     def get_extra_state(self) -> dict[str, Any]:
+        """What state_dict() holds beside the weights: range of the inputs, calibration, and which chip at which age."""
         return {
             "range": self._range,
             "samples": self._samples,
@@ -157,6 +158,7 @@ class CrossbarLayer(nn.Module):
         }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Takes what `get_extra_state` gave."""
         given = state["range"]
         self._range = None if given is None else (float(given[0]), float(given[1]))
         self._samples = state["samples"]
@@ -173,6 +175,7 @@ class CrossbarLayer(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def extra_repr(self) -> str:
+        """PyTorch's line on the layer, and the chip."""
         plain: str = super().extra_repr()
         c = self.crossbar
         hardware = c.hardware or "none"
@@ -249,6 +252,7 @@ class CrossbarLayer(nn.Module):
     # --- passes
 
     def forward(self, x: Tensor) -> Tensor:
+        """In train() hardware-aware, in eval() on the simulated chip."""
         self._check(x)
         if self._calibrating:
             self._observe(x)
@@ -359,7 +363,7 @@ class CrossbarLayer(nn.Module):
         return passed
 
 
-class CrossbarLinear(CrossbarLayer, nn.Linear):
+class CrossbarLinear(CrossbarLayer, nn.Linear):  # type: ignore[misc]  # bias, which both have
     """A fully connected layer on a simulated chip; see `CrossbarLayer`."""
 
     def _product(self, x: Tensor, weight: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ def _replace(model: nn.Module, made: Mapping[nn.Module, nn.Module]) -> nn.Module
     """The model with some of its modules in the place of others, wherever they stand."""
     for module in list(model.modules()):
         for name, child in list(module._modules.items()):
-            if child in made:
+            if child is not None and child in made:
                 module._modules[name] = made[child]
     return made.get(model, model)
 
